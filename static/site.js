@@ -1,0 +1,216 @@
+// What makes the pages lively. Everything here is a convenience: each page works without it.
+(function () {
+  "use strict";
+  const root = document.documentElement;
+  const lang = root.lang || "en";
+
+  // ── Theme ────────────────────────────────────────────────────────────────────────────
+  const systemDark = matchMedia("(prefers-color-scheme: dark)");
+  const theme = () => root.dataset.bsTheme || (systemDark.matches ? "dark" : "light");
+
+  function remember(chosen) {
+    try {
+      localStorage.setItem("theme", chosen);
+    } catch (blocked) {
+      // The choice then lasts for this page only.
+    }
+  }
+
+  function showTheme() {
+    for (const button of document.querySelectorAll("[data-theme-toggle]")) {
+      button.hidden = false;
+      button.setAttribute("aria-pressed", String(theme() === "dark"));
+    }
+  }
+
+  // ── Countdowns: <time data-countdown datetime="…">fallback</time> ────────────────────
+  // The visitor's clock may be wrong; the server said what time it is when it wrote the page.
+  const clockOffset = root.dataset.now ? Date.parse(root.dataset.now) - Date.now() : 0;
+  const unit = (name) =>
+    new Intl.NumberFormat(lang, { style: "unit", unit: name, unitDisplay: "short" });
+  const units = { day: unit("day"), hour: unit("hour"), minute: unit("minute"), second: unit("second") };
+
+  function spell(seconds) {
+    const parts = [
+      ["day", Math.floor(seconds / 86400)],
+      ["hour", Math.floor(seconds / 3600) % 24],
+      ["minute", Math.floor(seconds / 60) % 60],
+      ["second", seconds % 60],
+    ];
+    const first = parts.findIndex(([, count]) => count > 0);
+    if (first < 0) return units.second.format(0);
+    // Seconds matter only in the last quarter of an hour.
+    const shown = parts.slice(first, first + 2);
+    return shown
+      .filter(([name, count]) => count > 0 && (name !== "second" || seconds < 900))
+      .map(([name, count]) => units[name].format(count))
+      .join(" ");
+  }
+
+  function tick() {
+    const now = Date.now() + clockOffset;
+    for (const time of document.querySelectorAll("time[data-countdown]")) {
+      const seconds = Math.round((Date.parse(time.dateTime) - now) / 1000);
+      if (Number.isNaN(seconds)) continue;
+      const text = spell(Math.abs(seconds));
+      if (time.textContent !== text) time.textContent = text;
+      time.classList.toggle("is-soon", seconds >= 0 && seconds < 900);
+      time.classList.toggle("is-over", seconds < 0);
+      const passed = seconds < 0 && !time.dataset.passed;
+      if (passed) {
+        time.dataset.passed = "yes";
+        // Whoever shows this moment (hx-trigger="passed") may want to look again.
+        time.dispatchEvent(new CustomEvent("passed", { bubbles: true }));
+      }
+    }
+  }
+
+  // ── Toasts ───────────────────────────────────────────────────────────────────────────
+  // Errors stay until closed; good news leaves by itself, but not while being read.
+  function armToasts(within) {
+    for (const toast of within.querySelectorAll(".pw-message:not([data-armed])")) {
+      toast.dataset.armed = "yes";
+      const close = toast.querySelector("[data-dismiss]");
+      if (close) close.hidden = false;
+      if (toast.dataset.level !== "success" && toast.dataset.level !== "info") continue;
+      let timer = setTimeout(() => toast.remove(), 7000);
+      toast.addEventListener("mouseenter", () => clearTimeout(timer));
+      toast.addEventListener("focusin", () => clearTimeout(timer));
+    }
+  }
+
+  function say(level, text) {
+    const template = document.getElementById("toast-template");
+    const list = document.getElementById("messages");
+    if (!template || !list) return;
+    const toast = template.content.firstElementChild.cloneNode(true);
+    toast.dataset.level = level;
+    toast.querySelector("[data-text]").textContent = text;
+    list.append(toast);
+    armToasts(list);
+  }
+
+  // ── Small form helpers ───────────────────────────────────────────────────────────────
+  function arm(within) {
+    armToasts(within);
+    for (const copy of within.querySelectorAll("[data-copy]")) {
+      copy.hidden = !navigator.clipboard;
+    }
+    for (const zone of within.querySelectorAll("[data-zone]")) {
+      // A lot's clock is named when it is not the visitor's own.
+      const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
+      zone.hidden = zone.dataset.zone === own;
+    }
+    for (const field of within.querySelectorAll("[data-shown-when]")) showWhen(field);
+  }
+
+  // <div data-shown-when="when=later"> is shown while the form's "when" is "later".
+  function showWhen(block) {
+    const form = block.closest("form");
+    if (!form) return;
+    const [name, wanted] = block.dataset.shownWhen.split("=");
+    const control = form.elements[name];
+    if (control) block.hidden = control.value !== wanted;
+  }
+
+  document.addEventListener("change", (event) => {
+    const form = event.target.form;
+    if (!form) return;
+    for (const block of form.querySelectorAll("[data-shown-when]")) showWhen(block);
+    if (event.target.matches("[data-submit-on-change]")) form.requestSubmit();
+  });
+
+  document.addEventListener("click", (event) => {
+    const on = (selector) => event.target.closest(selector);
+    if (on("[data-theme-toggle]")) {
+      root.dataset.bsTheme = theme() === "dark" ? "light" : "dark";
+      remember(root.dataset.bsTheme);
+      showTheme();
+    }
+    const close = on("[data-dismiss]");
+    if (close) close.closest(".pw-message").remove();
+    const dialog = on("dialog");
+    const leave = on("[data-dialog-close]");
+    if (dialog && (leave || event.target === dialog)) {
+      event.preventDefault();
+      dialog.close();
+    }
+    const opener = on("[data-dialog-open]");
+    if (opener) {
+      const target = document.getElementById(opener.dataset.dialogOpen);
+      if (target && target.showModal) {
+        event.preventDefault();
+        target.showModal();
+      }
+    }
+    const copy = on("[data-copy]");
+    if (copy) {
+      navigator.clipboard.writeText(copy.dataset.copy).then(() => say("success", copy.dataset.copied));
+    }
+    for (const menu of document.querySelectorAll("details.pw-menu[open]")) {
+      if (!menu.contains(event.target)) menu.open = false;
+    }
+  });
+
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    for (const menu of document.querySelectorAll("details.pw-menu[open]")) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    }
+  });
+
+  // A second tap on a slow connection must not send the form twice.
+  document.addEventListener("submit", (event) => {
+    if (event.defaultPrevented || event.target.method !== "post") return;
+    if (event.target.dataset.sent) {
+      event.preventDefault();
+      return;
+    }
+    event.target.dataset.sent = "yes";
+    setTimeout(() => delete event.target.dataset.sent, 8000);
+  });
+  addEventListener("pageshow", () => {
+    for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+  });
+
+  // ── htmx ─────────────────────────────────────────────────────────────────────────────
+  // A page nobody looks at does not poll.
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    const polled = event.detail.requestConfig.triggeringEvent == null;
+    if (polled && document.hidden) event.preventDefault();
+  });
+  // A refusal (409) and bad input (400, 422) come back as the same fragment with the reasons in it.
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const { xhr } = event.detail;
+    if ([400, 409, 422].includes(xhr.status)) {
+      event.detail.shouldSwap = true;
+      event.detail.isError = false;
+    }
+    // Nothing new: keep the page (and the reader's place in it) as it is.
+    if (xhr.status === 204 || xhr.status === 304) event.detail.shouldSwap = false;
+  });
+  document.addEventListener("htmx:afterSwap", (event) => {
+    const target = event.detail.target;
+    arm(target.isConnected ? target : document.body);
+    arm(document.getElementById("messages") || document.body);
+    tick();
+    const dialog = target.closest && target.closest("dialog");
+    if (dialog && !dialog.open && target.childElementCount) dialog.showModal();
+  });
+  for (const name of ["htmx:sendError", "htmx:timeout", "htmx:responseError"]) {
+    document.addEventListener(name, (event) => {
+      // A poll that fails says nothing: the next one will tell.
+      const polled = event.detail.requestConfig?.triggeringEvent == null;
+      const texts = document.body.dataset;
+      const busy = event.detail.xhr && [429, 503].includes(event.detail.xhr.status);
+      if (!polled) say("error", busy ? texts.busy : texts.offline);
+    });
+  }
+
+  showTheme();
+  systemDark.addEventListener("change", showTheme);
+  arm(document);
+  tick();
+  setInterval(tick, 1000);
+})();
