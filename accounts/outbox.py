@@ -1,0 +1,159 @@
+"""Outgoing mail as rows: what is owed is written with its cause and delivered by a sweep."""
+
+from __future__ import annotations
+
+import base64
+import random
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from email.mime.base import MIMEBase
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.mail import EmailMessage, EmailMultiAlternatives, get_connection
+from django.core.mail.backends.base import BaseEmailBackend
+from django.db.models import F
+from django.template.loader import render_to_string
+from django.utils import timezone
+from django.utils.translation import override
+
+from accounts.models import Notice, User
+
+LEASE = timedelta(seconds=120)  # longer than EMAIL_TIMEOUT, so that no second worker sends meanwhile
+ATTEMPTS = 10
+FIRST_WAIT = timedelta(seconds=10)
+LONGEST_WAIT = timedelta(hours=1)
+
+
+def owe(
+    *,
+    template: str,
+    recipient: str,
+    context: dict[str, Any],
+    event: str | None = None,
+    user: User | None = None,
+    now: datetime,
+    not_before: datetime | None = None,
+    expires_at: datetime | None = None,
+) -> None:
+    """Write down a mail in the caller's transaction. Owing the same event twice sends one mail.
+
+    `template` names templates/<template>.html, .txt and _subject.txt, rendered when it is sent.
+    """
+    notice = Notice(
+        template=template,
+        recipient=recipient,
+        context=context,
+        event=event,
+        user=user,
+        language=user.language if user else "",
+        created_at=now,
+        not_before=not_before or now,
+        expires_at=expires_at,
+    )
+    Notice.objects.bulk_create([notice], ignore_conflicts=True)
+
+
+class OutboxBackend(BaseEmailBackend):
+    """Django's mail door: whatever calls send_mail() (allauth does) ends as rows of the outbox."""
+
+    def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
+        notices = [_from_message(message, to) for message in email_messages for to in message.recipients()]
+        return len(Notice.objects.bulk_create(notices))
+
+
+def deliver_due(*, now: datetime, limit: int = 200) -> int:
+    """Send what is due, one row at a time; returns how many were handed over. Safe to run anywhere, any time."""
+    sent = 0
+    for pk in Notice.objects.due(now).in_order().values_list("pk", flat=True)[:limit]:
+        if _claim(pk, now) and _deliver(Notice.objects.get(pk=pk), now):
+            sent += 1
+    return sent
+
+
+def _claim(pk: int, now: datetime) -> bool:
+    """Compare and set: of two workers after one row, one gets it."""
+    return bool(
+        Notice.objects.due(now).filter(pk=pk).update(locked_until=now + LEASE, attempts=F("attempts") + 1)
+    )
+
+
+def _deliver(notice: Notice, now: datetime) -> bool:
+    if notice.expires_at and notice.expires_at <= now:
+        _close(notice, failed_at=now, last_error="Its moment had passed; not sent.")
+        return False
+    try:
+        message = to_message(notice)
+        get_connection(settings.EMAIL_TRANSPORT).send_messages([message])
+    except Exception as error:  # one bad row or a sick mail server must not stop the rows behind it
+        _retry_later(notice, error, now)
+        return False
+    _close(notice, sent_at=timezone.now())
+    return True
+
+
+def _close(notice: Notice, **fields: Any) -> None:
+    Notice.objects.filter(pk=notice.pk).update(locked_until=None, **fields)
+
+
+def _retry_later(notice: Notice, error: Exception, now: datetime) -> None:
+    # The text of a mail error can hold the address; the kind of error is enough to act on.
+    reason = f"{type(error).__name__} {getattr(error, 'smtp_code', '')}".strip()
+    refused = 500 <= getattr(error, "smtp_code", 0) < 600
+    if refused or notice.attempts >= ATTEMPTS:
+        _close(notice, failed_at=now, last_error=reason)
+        return
+    wait = min(FIRST_WAIT * 2 ** (notice.attempts - 1), LONGEST_WAIT) * random.uniform(0.8, 1.2)  # noqa: S311
+    _close(notice, not_before=now + wait, last_error=reason)
+
+
+def to_message(notice: Notice) -> EmailMultiAlternatives:
+    """The mail as it goes out; also what the development outbox and the admin show."""
+    subject, text, html = notice.subject, notice.text, notice.html
+    if notice.template:
+        context = {"base_url": settings.BASE_URL, **notice.context}
+        with override(notice.language or settings.LANGUAGE_CODE):
+            subject = " ".join(render_to_string(f"{notice.template}_subject.txt", context).split())
+            text = render_to_string(f"{notice.template}.txt", context)
+            html = render_to_string(f"{notice.template}.html", context)
+    site = urlsplit(settings.BASE_URL).hostname or "localhost"
+    message = EmailMultiAlternatives(
+        subject=subject,
+        body=text,
+        from_email=notice.sender or settings.DEFAULT_FROM_EMAIL,
+        to=[notice.recipient],
+        headers={**notice.headers, "Message-ID": f"<{notice.message_id}@{site}>"},
+    )
+    if html:
+        message.attach_alternative(html, "text/html")
+    for part in notice.attachments:
+        message.attach(part["name"], base64.b64decode(part["content"]), part["type"])
+    return message
+
+
+def _from_message(message: EmailMessage, recipient: str) -> Notice:
+    html = next((a[0] for a in getattr(message, "alternatives", []) if a[1] == "text/html"), "")
+    return Notice(
+        recipient=recipient,
+        sender=message.from_email or "",
+        subject=" ".join(str(message.subject).split()),
+        text=str(message.body),
+        html=str(html),
+        headers={name: str(value) for name, value in message.extra_headers.items()},
+        attachments=[_attachment(part) for part in message.attachments],
+        is_urgent=True,
+    )
+
+
+def _attachment(part: Any) -> dict[str, str]:
+    if isinstance(part, MIMEBase):
+        name, content, kind = part.get_filename(), part.get_payload(decode=True), part.get_content_type()
+    else:
+        name, content, kind = part
+    data = content.encode() if isinstance(content, str) else content
+    return {
+        "name": str(name or "attachment"),
+        "type": str(kind or "application/octet-stream"),
+        "content": base64.b64encode(data).decode(),
+    }

@@ -1,0 +1,251 @@
+"""Is a spot free? One answer for pages, API, admin, imports and the waitlist. Reads only; promises nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Count, DateTimeField, Exists, OuterRef, Subquery, Value
+from django.db.models.functions import Coalesce
+
+from bookings.models import Booking
+from lots import clock
+from lots.models import Lot, Spot, SpotQuerySet
+
+HORIZON = timedelta(days=14)  # how far ahead "when is it free" looks
+NEARBY_KM = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A spot and when it is free: from `starts_at`, and until `ends_at` where somebody comes after."""
+
+    spot: Spot
+    starts_at: datetime
+    ends_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """What could be booked instead of what was refused. `kind`: shorter, later, other_spot or nearby."""
+
+    kind: str
+    lot: Lot
+    spot: Spot | None
+    starts_at: datetime
+    ends_at: datetime
+    free: int = 1
+
+
+def free_spots(
+    starts_at: datetime,
+    ends_at: datetime,
+    *,
+    now: datetime,
+    lots: Iterable[int],
+    features: tuple[str, ...] = (),
+    vehicle_kind: str = "",
+    ignoring: int | None = None,
+) -> SpotQuerySet:
+    """The spots of `lots` nobody occupies at any moment of [starts_at, ends_at).
+
+    `ignoring` is a booking that does not count (the one being changed).
+
+    Asks each spot for the last occupying booking that starts before the window ends and whether that is
+    over by then: right because occupying bookings of one spot never overlap, and one index probe a spot.
+    """
+    others = Booking.objects.blocking(now).filter(spot=OuterRef("pk")).exclude(pk=ignoring)
+    last_end = others.filter(starts_at__lt=ends_at).order_by("-starts_at").values("ends_at")[:1]
+    free_by = Coalesce(Subquery(last_end), Value(starts_at), output_field=DateTimeField())
+    spots = (
+        Spot.objects.in_service().filter(lot__in=lots).offering(features=features, vehicle_kind=vehicle_kind)
+    )
+    spots = spots.alias(free_by=free_by).filter(free_by__lte=starts_at)
+    if starts_at < now + timedelta(minutes=1):
+        # Whoever stays past the end until released stands there, whatever the row's end says.
+        spots = spots.exclude(Exists(others.overstaying(now)))
+    return spots
+
+
+def free_counts(
+    lots: Iterable[int], starts_at: datetime, ends_at: datetime, *, now: datetime, **wanted: object
+) -> dict[int, int]:
+    """How many spots of each lot are free for the window; one query, however many lots."""
+    ids = list(lots)
+    counts = dict.fromkeys(ids, 0)
+    if ids:
+        spots = free_spots(starts_at, ends_at, now=now, lots=ids, **wanted)  # type: ignore[arg-type]
+        counts.update(spots.values_list("lot").annotate(free=Count("pk")).order_by())
+    return counts
+
+
+def spot_statuses(
+    lot: Lot, starts_at: datetime, ends_at: datetime, *, now: datetime
+) -> list[tuple[Spot, str]]:
+    """Each spot of the lot, by number, with "free", "taken" or "closed" for the window. Never who."""
+    free = set(free_spots(starts_at, ends_at, now=now, lots=[lot.pk]).values_list("pk", flat=True))
+    spots = lot.spots.kept().by_number()
+
+    def status(spot: Spot) -> str:
+        if not spot.is_in_service:
+            return "closed"
+        return "free" if spot.pk in free else "taken"
+
+    return [(spot, status(spot)) for spot in spots]
+
+
+def window(lot: Lot, now: datetime) -> tuple[datetime, datetime]:
+    """The period meant when nobody named one: from now for the lot's default stay."""
+    return now, now + timedelta(minutes=lot.default_stay_minutes)
+
+
+def soonest_free(lot: Lot, *, now: datetime, count: int = 3) -> list[Opening]:
+    """The spots that become free soonest, for at least one step of the lot's grid."""
+    step = timedelta(minutes=lot.grid_minutes)
+    openings = sorted(
+        _first_openings(lot, now, step, now=now),
+        key=lambda o: (o.starts_at, o.spot.scarcity, o.spot.number_key),
+    )
+    return openings[:count]
+
+
+def latest_end(booking: Booking, *, now: datetime) -> datetime | None:
+    """Up to when the booking's spot is free behind it; None when nobody comes after."""
+    after = (
+        Booking.objects.blocking(now)
+        .filter(spot=booking.spot_id, starts_at__gte=booking.ends_at)
+        .exclude(pk=booking.pk)
+        .order_by("starts_at")
+    )
+    return after.values_list("starts_at", flat=True).first()
+
+
+def alternatives(
+    lot: Lot,
+    starts_at: datetime,
+    ends_at: datetime,
+    *,
+    now: datetime,
+    features: tuple[str, ...] = (),
+    vehicle_kind: str = "",
+) -> list[Alternative]:
+    """What could be booked instead: another spot, a shorter stay, the same lot later, lots nearby."""
+    wanted = {"features": features, "vehicle_kind": vehicle_kind}
+    other = free_spots(starts_at, ends_at, now=now, lots=[lot.pk], **wanted).cheapest_first().first()  # type: ignore[arg-type]
+    if other:
+        return [Alternative("other_spot", lot, other, starts_at, ends_at)]
+    found = [
+        *_shorter(lot, starts_at, ends_at, now, wanted),
+        *_later(lot, starts_at, ends_at, now, wanted),
+        *_nearby(lot, starts_at, ends_at, now, wanted),
+    ]
+    return found
+
+
+def distance_km(a: Lot, b: Lot) -> float:
+    """Along the earth's surface (haversine); infinite where a position is not known."""
+    if None in (a.latitude, a.longitude, b.latitude, b.longitude):
+        return math.inf
+    lat1, lon1, lat2, lon2 = (
+        math.radians(float(x)) for x in (a.latitude, a.longitude, b.latitude, b.longitude)
+    )  # type: ignore[arg-type]
+    square = (
+        math.sin((lat2 - lat1) / 2) ** 2 + math.cos(lat1) * math.cos(lat2) * math.sin((lon2 - lon1) / 2) ** 2
+    )
+    return 2 * 6371.0 * math.asin(math.sqrt(square))
+
+
+def _first_openings(
+    lot: Lot,
+    not_before: datetime,
+    at_least: timedelta,
+    *,
+    now: datetime,
+    features: tuple[str, ...] = (),
+    vehicle_kind: str = "",
+) -> Iterator[Opening]:
+    """For each adequate spot its first gap of at least that length, within the horizon."""
+    spots = lot.spots.in_service().offering(features=features, vehicle_kind=vehicle_kind)
+    bookings = (
+        Booking.objects.blocking(now)
+        .filter(lot=lot, ends_at__gt=not_before, starts_at__lt=not_before + HORIZON)
+        .order_by("spot_id", "starts_at")
+        .values_list("spot_id", "starts_at", "ends_at")
+    )
+    taken: dict[int, list[tuple[datetime, datetime]]] = {}
+    for spot_id, starts_at, ends_at in bookings:
+        taken.setdefault(spot_id, []).append((starts_at, ends_at))
+    # Whoever overstays is expected to leave within a step of the grid; better than "any moment".
+    overstayers = set(Booking.objects.overstaying(now).filter(lot=lot).values_list("spot_id", flat=True))
+    grace = now + timedelta(minutes=lot.grid_minutes)
+    for spot in spots:
+        free_from = max(not_before, grace) if spot.pk in overstayers else not_before
+        until = None
+        for starts_at, ends_at in taken.get(spot.pk, []):
+            if starts_at - free_from >= at_least:
+                until = starts_at
+                break
+            free_from = max(free_from, ends_at)
+        yield Opening(spot, free_from, until)
+
+
+def _shorter(
+    lot: Lot, starts_at: datetime, ends_at: datetime, now: datetime, wanted: dict[str, object]
+) -> list[Alternative]:
+    step = timedelta(minutes=lot.grid_minutes)
+    openings = [
+        o
+        for o in _first_openings(lot, starts_at, step, now=now, **wanted)  # type: ignore[arg-type]
+        if o.starts_at == starts_at and o.ends_at and o.ends_at < ends_at
+    ]
+    longest = max(openings, key=lambda o: o.ends_at or starts_at, default=None)
+    if longest is None or longest.ends_at is None:
+        return []
+    return [Alternative("shorter", lot, longest.spot, starts_at, longest.ends_at)]
+
+
+def _later(
+    lot: Lot, starts_at: datetime, ends_at: datetime, now: datetime, wanted: dict[str, object]
+) -> list[Alternative]:
+    length = ends_at - starts_at
+    # Ask for one step more than needed: the start moves up to the next time on the grid.
+    step = timedelta(minutes=lot.grid_minutes)
+    openings = sorted(
+        _first_openings(lot, starts_at, length + step, now=now, **wanted),  # type: ignore[arg-type]
+        key=lambda o: (o.starts_at, o.spot.scarcity, o.spot.number_key),
+    )
+    for opening in openings:
+        begin = clock.next_on_grid(opening.starts_at, lot.grid_minutes, lot.zone)
+        if lot.hours.is_open_throughout(begin, begin + length, lot.zone):
+            return [Alternative("later", lot, opening.spot, begin, begin + length)]
+    return []
+
+
+def _nearby(
+    lot: Lot, starts_at: datetime, ends_at: datetime, now: datetime, wanted: dict[str, object]
+) -> list[Alternative]:
+    if lot.latitude is None or lot.longitude is None:
+        return []
+    degrees = NEARBY_KM / 111
+    around = (
+        Lot.objects.listed()
+        .exclude(pk=lot.pk)
+        .filter(
+            latitude__range=(float(lot.latitude) - degrees, float(lot.latitude) + degrees),
+            longitude__range=(float(lot.longitude) - 3 * degrees, float(lot.longitude) + 3 * degrees),
+        )
+    )
+    near = sorted(
+        (other for other in around if distance_km(lot, other) <= NEARBY_KM), key=lambda o: distance_km(lot, o)
+    )
+    counts = free_counts([other.pk for other in near[:20]], starts_at, ends_at, now=now, **wanted)
+    open_lots = (
+        other
+        for other in near[:20]
+        if counts[other.pk] and other.hours.is_open_throughout(starts_at, ends_at, other.zone)
+    )
+    return [Alternative("nearby", other, None, starts_at, ends_at, counts[other.pk]) for other in open_lots][
+        :3
+    ]

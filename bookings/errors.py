@@ -1,0 +1,85 @@
+"""Why a booking command was not carried out: a refusal (409) or bad input (400)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class BookingRefused(Exception):
+    """Nothing wrong with the question, but the answer is no. `code` for programs, the text for people.
+
+    `details` are JSON-ready facts that help to ask again (latest_end, opens_at, spots …);
+    `alternatives` are what could be booked instead (see availability.Alternative).
+    """
+
+    code = "refused"
+    message = "This is not possible."
+
+    def __init__(self, message: str = "", *, alternatives: list[Any] | None = None, **details: Any):
+        super().__init__(message or self.message)
+        self.alternatives = alternatives or []
+        self.details = details
+
+
+class LotFull(BookingRefused):
+    code = "lot_full"
+    message = "No spot of this lot is free for the whole time."
+
+
+class SpotTaken(BookingRefused):
+    code = "spot_taken"
+    message = "This spot is taken for a part of that time."
+
+
+class SpotClosed(BookingRefused):
+    code = "spot_closed"
+    message = "This spot is out of service."
+
+
+class SpotUnsuitable(BookingRefused):
+    code = "spot_unsuitable"
+    message = "This spot does not offer what was asked for."
+
+
+class LotClosed(BookingRefused):
+    code = "lot_closed"
+    message = "The lot is closed for a part of that time."
+
+
+class AlreadyParked(BookingRefused):
+    code = "already_parked"
+    message = "You already have a running stay. Release it before you start another."
+
+
+class InvalidTransition(BookingRefused):
+    code = "invalid_transition"
+    message = "The booking is past that."
+
+
+class HoldExpired(BookingRefused):
+    code = "hold_expired"
+    message = "The time to confirm this booking is over."
+
+
+class TooEarly(BookingRefused):
+    code = "too_early"
+    message = "It is too early for that."
+
+
+class SpotsInUse(BookingRefused):
+    code = "spots_in_use"
+    message = "Spots are in use now or booked later."
+
+
+class LotInUse(BookingRefused):
+    code = "lot_in_use"
+    message = "Cannot delete lot with occupied spots."
+
+
+class BadBooking(Exception):
+    """Bad input: the field it lies in and a sentence that says what would do."""
+
+    def __init__(self, field: str, message: str, *, code: str = "invalid"):
+        super().__init__(message)
+        self.field = field
+        self.code = code

@@ -1,0 +1,39 @@
+"""Everything that changes a booking. Pages, API, admin, imports and the clock all come through here.
+
+Each command is one short transaction: lock the lot, catch up with the clock, look, decide, write, owe
+the notices. `now` is an argument; nothing here mails, renders, calls the network or reads the clock.
+Refusals are bookings.errors.BookingRefused, bad input is bookings.errors.BadBooking.
+"""
+
+from bookings.services.changes import cancel, cancellation_preview, extend, move
+from bookings.services.making import HOLD, book, confirm
+from bookings.services.premises import (
+    remove_lot,
+    set_capacity,
+    set_spot_in_service,
+    update_spot,
+)
+from bookings.services.stays import check_in, price_so_far, release
+from bookings.services.sweeps import end_stays, lapse_holds, mark_no_shows, roll_on_overstays, start_stays
+
+__all__ = [
+    "HOLD",
+    "book",
+    "cancel",
+    "cancellation_preview",
+    "check_in",
+    "confirm",
+    "end_stays",
+    "extend",
+    "lapse_holds",
+    "mark_no_shows",
+    "move",
+    "price_so_far",
+    "release",
+    "remove_lot",
+    "roll_on_overstays",
+    "set_capacity",
+    "set_spot_in_service",
+    "start_stays",
+    "update_spot",
+]

@@ -1,0 +1,294 @@
+"""What every command shares: the lock, the catching up, the one function that moves a state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from accounts.models import User
+from bookings import guards, notices, pricing
+from bookings.errors import AlreadyParked, BadBooking, InvalidTransition, LotClosed, SpotTaken
+from bookings.models import Booking, State, TimelineEntry
+from lots import clock, money
+from lots.models import Lot, Tariff
+
+INSTANT_STAY_ONCE = "booking_one_instant_stay_a_driver"
+
+
+def lock_lot(lot_id: int) -> Lot:
+    """Whoever wants to change who stands where waits here; what is read after this is the last word.
+
+    Lock first and look in a second query: one statement that does both double-books under READ COMMITTED.
+    On SQLite the transaction itself holds the write lock from its beginning (IMMEDIATE).
+    """
+    return Lot.objects.select_for_update(no_key=True).get(pk=lot_id)
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """The database's own refusals in our words. It only ever speaks up where the lock was forgotten."""
+    try:
+        yield
+    except IntegrityError as error:
+        text = str(error)
+        if guards.NAME in text:
+            raise SpotTaken from error
+        if INSTANT_STAY_ONCE in text or "bookings_booking.driver_id" in text:
+            raise AlreadyParked from error
+        raise
+
+
+@contextmanager
+def command(booking: Booking, now: datetime) -> Iterator[Booking]:
+    """The frame of every change of one booking: yields the row as it is under the lot's lock."""
+    with refusals(), transaction.atomic():
+        lot = lock_lot(booking.lot_id)
+        catch_up_lot(lot, now)
+        fresh = _locked(booking.pk)
+        fresh.lot = lot
+        fresh.spot.lot = lot
+        catch_up(fresh, now)
+        yield fresh
+
+
+def _locked(pk: int) -> Booking:
+    rows = Booking.objects.select_related("spot", "driver", "tariff").select_for_update(
+        of=("self",), no_key=True
+    )
+    return rows.get(pk=pk)
+
+
+def transition(
+    booking: Booking,
+    to: str,
+    action: str,
+    *,
+    by: User | None,
+    now: datetime,
+    reason: str = "",
+    details: dict[str, Any] | None = None,
+) -> int:
+    """Move a booking to a state, if the table allows it, save it and append to its timeline.
+
+    Returns the timeline's new length. The caller has set whatever else changes with the state.
+    """
+    was = booking.state
+    if not booking.may_become(to):
+        raise InvalidTransition(
+            f"This booking is {booking.get_state_display()}; it cannot become {State(to).label}."
+        )
+    booking.state = to
+    booking.save()
+    return append(booking, action, from_state=was, by=by, now=now, reason=reason, details=details)
+
+
+def append(
+    booking: Booking,
+    action: str,
+    *,
+    from_state: str,
+    by: User | None,
+    now: datetime,
+    reason: str = "",
+    details: dict[str, Any] | None = None,
+    sequence: int = 0,
+) -> int:
+    sequence = sequence or booking.timeline.count() + 1
+    TimelineEntry.objects.create(
+        booking=booking,
+        sequence=sequence,
+        at=now,
+        action=action,
+        from_state=from_state,
+        to_state=booking.state,
+        by=by,
+        actor=actor(booking, by),
+        reason=reason,
+        details=details or {},
+    )
+    return sequence
+
+
+def actor(booking: Booking, by: User | None) -> str:
+    """Who did it, in a word that stays true when the account is gone."""
+    if by is None:
+        return "clock"
+    return "driver" if by.pk == booking.driver_id else "operator"
+
+
+# --- Catching up with the clock: what a sweep will do anyway is done before anybody decides on old news ---
+
+
+def catch_up_lot(lot: Lot, now: datetime) -> None:
+    """Let go what is over on this lot: holds nobody confirmed, stays that have ended."""
+    due = (
+        Booking.objects.filter(lot=lot)
+        .filter(Q(state=State.HELD, held_until__lte=now) | Q(state=State.ACTIVE, ends_at__lte=now))
+        .values_list("pk", flat=True)
+    )
+    for pk in list(due):
+        booking = _locked(pk)
+        booking.lot = lot
+        catch_up(booking, now)
+
+
+def catch_up(booking: Booking, now: datetime) -> bool:
+    """Whatever time alone has done to this booking, in order. Safe to repeat; says whether it did anything."""
+    moved = False
+    if booking.hold_is_over(now):
+        transition(booking, State.EXPIRED, "expired", by=None, now=now)
+        notices.owe(booking, "expired", now=now)
+        moved = True
+    if booking.is_missed(now):
+        _no_show(booking, now)
+        moved = True
+    if booking.starts_by_itself(now):
+        booking.checked_in_at = booking.starts_at
+        transition(booking, State.ACTIVE, "started", by=None, now=now)
+        moved = True
+    if booking.has_ended(now):
+        complete(booking, at=booking.ends_at, action="ended", by=None, now=now)
+        moved = True
+    if booking.is_overstaying(now):
+        moved |= _roll_on(booking, now)
+    return moved
+
+
+def _no_show(booking: Booking, now: datetime) -> None:
+    percent = booking.no_show_fee_percent
+    fee = booking.total * percent / 100
+    charge_fee(booking, fee, "No-show fee", f"Not checked in in time: {percent} % of the price.")
+    transition(booking, State.NO_SHOW, "no_show", by=None, now=now, details={"fee": str(booking.total)})
+    notices.owe(booking, "no_show", now=now)
+
+
+def _roll_on(booking: Booking, now: datetime) -> bool:
+    """A stay that goes on until released grows in steps of the grid while nobody else is due."""
+    following = (
+        Booking.objects.blocking(now)
+        .filter(spot=booking.spot_id, starts_at__gte=booking.ends_at)
+        .exclude(pk=booking.pk)
+        .order_by("starts_at")
+        .values_list("starts_at", flat=True)
+        .first()
+    )
+    step = clock.next_on_grid(now + timedelta(seconds=1), booking.lot.grid_minutes, booking.lot.zone)
+    until = min(step, following) if following else step
+    if until <= booking.ends_at:
+        return False
+    booking.ends_at = until
+    booking.save(update_fields=["ends_at"])
+    return True
+
+
+def complete(
+    booking: Booking, *, at: datetime, action: str, by: User | None, now: datetime, reason: str = ""
+) -> None:
+    """End a stay at `at`: the spot is free from then on, and the price is final."""
+    # The range must not be empty, and a clock that was set back must not end a stay before it began.
+    end = max(at, booking.starts_at + timedelta(seconds=1))
+    booking.checked_out_at = end
+    booking.ends_at = end
+    set_price(booking, *charged_period(booking, end))
+    sequence = transition(
+        booking, State.COMPLETED, action, by=by, now=now, reason=reason, details={"total": str(booking.total)}
+    )
+    notices.owe(booking, "completed", now=now, sequence=sequence)
+
+
+# --- Money ---
+
+
+def charged_period(booking: Booking, until: datetime) -> tuple[datetime, datetime]:
+    """What is paid for when a stay ends at `until`: what happened, or the reserved window at least."""
+    if booking.kind == Booking.Kind.INSTANT:
+        return booking.booked_from, until
+    return booking.booked_from, max(booking.booked_until, until)
+
+
+def set_price(booking: Booking, starts_at: datetime, ends_at: datetime) -> None:
+    price = priced(booking, booking.tariff, starts_at, ends_at)
+    booking.currency, booking.total = price.currency, price.total
+    booking.price_lines = [line.to_json() for line in price.lines]
+
+
+def priced(booking: Booking, tariff: Tariff, starts_at: datetime, ends_at: datetime) -> pricing.Price:
+    return pricing.price(
+        tariff.rates,
+        starts_at,
+        ends_at,
+        zone=booking.lot.zone,
+        vehicle_kind=booking.vehicle_kind,
+        spot_kind=booking.spot.kind,
+        is_reservation=booking.kind == Booking.Kind.RESERVED,
+    )
+
+
+def charge_fee(booking: Booking, fee: Decimal, label: str, explanation: str) -> None:
+    """Replace the price by a fee (or by nothing)."""
+    fee = money.quantise(fee, booking.currency)
+    line = pricing.Line(
+        label=label,
+        kind="flat",
+        quantity=Decimal(1),
+        unit="x",
+        rate=fee,
+        amount=fee,
+        tax=money.quantise(Decimal(0), booking.currency),
+        explanation=explanation,
+    )
+    booking.total = fee
+    booking.price_lines = [line.to_json()] if fee else []
+
+
+# --- Rules about periods that booking and extending share ---
+
+
+def check_grid(lot: Lot, field: str, at: datetime) -> None:
+    if clock.is_on_grid(at, lot.grid_minutes, lot.zone):
+        return
+    following = clock.next_on_grid(at, lot.grid_minutes, lot.zone).astimezone(lot.zone)
+    raise BadBooking(
+        field,
+        f"Times here go in steps of {lot.grid_minutes} minutes; the next is {following:%Y-%m-%d %H:%M}.",
+        code="off_grid",
+    )
+
+
+def check_length(lot: Lot, starts_at: datetime, ends_at: datetime) -> None:
+    if ends_at <= starts_at:
+        raise BadBooking("ends_at", "The end must lie after the start.", code="end_before_start")
+    minutes = (ends_at - starts_at).total_seconds() / 60
+    if minutes < lot.min_stay_minutes:
+        raise BadBooking(
+            "ends_at", f"The shortest stay here is {lot.min_stay_minutes} minutes.", code="too_short"
+        )
+    if lot.max_stay_minutes and minutes > lot.max_stay_minutes:
+        raise BadBooking(
+            "ends_at", f"The longest stay here is {lot.max_stay_minutes} minutes.", code="too_long"
+        )
+
+
+def check_open(lot: Lot, starts_at: datetime, ends_at: datetime) -> None:
+    if not lot.is_active or lot.archived_at:
+        raise LotClosed("This lot takes no bookings at the moment.")
+    if lot.hours.is_open_throughout(starts_at, ends_at, lot.zone):
+        return
+    opens_at = None if lot.hours.is_open(starts_at, lot.zone) else lot.hours.next_opening(starts_at, lot.zone)
+    closes_at = lot.hours.open_until(starts_at, lot.zone) if opens_at is None else None
+    if opens_at:
+        raise LotClosed(f"The lot is closed then; it opens at {_local(lot, opens_at)}.", opens_at=opens_at)
+    if closes_at:
+        raise LotClosed(f"The lot closes at {_local(lot, closes_at)}.", closes_at=closes_at)
+    raise LotClosed
+
+
+def _local(lot: Lot, at: datetime) -> str:
+    return f"{timezone.localtime(at, lot.zone):%Y-%m-%d %H:%M}"

@@ -1,0 +1,264 @@
+"""Making a booking: at once or for later, held or promised."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from accounts.models import User
+from bookings import availability, notices
+from bookings.errors import (
+    AlreadyParked,
+    BadBooking,
+    BookingRefused,
+    HoldExpired,
+    LotFull,
+    SpotClosed,
+    SpotTaken,
+    SpotUnsuitable,
+)
+from bookings.models import Booking, State, normalise_plate
+from bookings.services import core
+from lots.models import Lot, Spot
+from lots.services import tariff_at
+
+HOLD = timedelta(minutes=10)
+MOST_PLATE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What somebody asks for; the period is filled in once the lot is known."""
+
+    kind: str
+    spot_number: str
+    features: tuple[str, ...]
+    vehicle_kind: str
+    starts_at: datetime | None
+    ends_at: datetime | None
+
+
+def book(
+    *,
+    lot_id: int,
+    kind: str,
+    driver: User | None,
+    now: datetime,
+    by: User | None = None,
+    spot_number: str = "",
+    starts_at: datetime | None = None,
+    ends_at: datetime | None = None,
+    plate: str = "",
+    vehicle_kind: str = "",
+    features: tuple[str, ...] = (),
+    hold: bool = False,
+    source_id: str | None = None,
+) -> Booking:
+    """Book a spot: an *instant* stay from now, or a *reserved* window. Returns the booking.
+
+    `by` is who does it, where that is not the driver. With `hold` the spot is kept for HOLD, until
+    confirm(). Refused with LotFull or SpotTaken (with alternatives), LotClosed, SpotClosed,
+    SpotUnsuitable or AlreadyParked; BadBooking names a field that cannot be right.
+    """
+    wish = Wish(kind, spot_number.strip(), tuple(features), vehicle_kind, starts_at, ends_at)
+    try:
+        with core.refusals(), transaction.atomic():
+            lot = core.lock_lot(lot_id)
+            core.catch_up_lot(lot, now)
+            return _book(lot, wish, driver, by or driver, plate, hold, source_id, now)
+    except (LotFull, SpotTaken) as refusal:
+        # Looked up after the lock is gone: nobody waits while we think of something else.
+        refusal.alternatives = _alternatives(Lot.objects.get(pk=lot_id), wish, now)
+        raise
+
+
+def confirm(booking: Booking, *, by: User | None, now: datetime) -> Booking:
+    """Turn a hold into a promise. Confirm and expiry may race: whichever commits first wins."""
+    with core.command(booking, now) as fresh:
+        if fresh.state == State.CONFIRMED:
+            return fresh
+        if fresh.state != State.EXPIRED:
+            core.transition(fresh, State.CONFIRMED, "confirmed", by=by, now=now)
+            notices.owe(fresh, "confirmed", now=now)
+            return fresh
+    # Raised outside the transaction, so that the expiry it found stays written.
+    raise HoldExpired
+
+
+def _book(
+    lot: Lot,
+    wish: Wish,
+    driver: User | None,
+    by: User | None,
+    plate: str,
+    hold: bool,
+    source_id: str | None,
+    now: datetime,
+) -> Booking:
+    starts_at, ends_at = _period(lot, wish, now)
+    core.check_open(lot, starts_at, ends_at)
+    if wish.kind == Booking.Kind.INSTANT and driver is not None:
+        _end_or_refuse_running_stay(driver, now)
+    spot = _choose(lot, wish, starts_at, ends_at, now)
+
+    booking = Booking(
+        kind=wish.kind,
+        state=_first_state(wish.kind, hold),
+        lot=lot,
+        spot=spot,
+        driver=driver,
+        plate=_clean_plate(plate),
+        plate_normalised=normalise_plate(plate),
+        vehicle_kind=wish.vehicle_kind,
+        features=wish.features,
+        starts_at=starts_at,
+        ends_at=ends_at,
+        booked_from=starts_at,
+        booked_until=ends_at,
+        checked_in_at=starts_at if wish.kind == Booking.Kind.INSTANT else None,
+        held_until=now + HOLD if hold else None,
+        no_show_at=_no_show_at(lot, wish.kind, starts_at),
+        is_open_ended=lot.end_of_stay == Lot.EndOfStay.UNTIL_RELEASED,
+        tariff=tariff_at(lot, now),
+        cancellation_tiers=lot.cancellation_tiers,
+        no_show_fee_percent=lot.no_show_fee_percent,
+        source_id=source_id,
+        created_at=now,
+    )
+    core.set_price(booking, starts_at, ends_at)
+    booking.save(force_insert=True)
+    core.append(booking, "held" if hold else "booked", from_state="", by=by, now=now, sequence=1)
+    if not hold:
+        notices.owe(booking, "confirmed", now=now)
+    return booking
+
+
+def _first_state(kind: str, hold: bool) -> State:
+    if hold:
+        return State.HELD
+    return State.ACTIVE if kind == Booking.Kind.INSTANT else State.CONFIRMED
+
+
+def _no_show_at(lot: Lot, kind: str, starts_at: datetime) -> datetime | None:
+    if kind == Booking.Kind.INSTANT or not lot.needs_check_in:
+        return None
+    return starts_at + timedelta(minutes=lot.no_show_grace_minutes)
+
+
+def _period(lot: Lot, wish: Wish, now: datetime) -> tuple[datetime, datetime]:
+    if wish.kind == Booking.Kind.INSTANT:
+        return _instant_period(lot, wish, now)
+    if wish.kind == Booking.Kind.RESERVED:
+        return _reserved_period(lot, wish, now)
+    raise BadBooking("kind", "A booking is instant or reserved.")
+
+
+def _instant_period(lot: Lot, wish: Wish, now: datetime) -> tuple[datetime, datetime]:
+    if wish.starts_at is not None:
+        raise BadBooking("starts_at", "An instant booking starts now; leave the start out or reserve.")
+    if wish.ends_at is None:
+        starts_at, ends_at = availability.window(lot, now)
+        # Nobody named an end, so the lot's closing time is as good as its default stay.
+        closes_at = lot.hours.open_until(now, lot.zone)
+        return starts_at, min(ends_at, closes_at) if closes_at else ends_at
+    if wish.ends_at <= now:
+        raise BadBooking("ends_at", "The end must lie in the future.", code="end_in_the_past")
+    core.check_length(lot, now, wish.ends_at)
+    return now, wish.ends_at
+
+
+def _reserved_period(lot: Lot, wish: Wish, now: datetime) -> tuple[datetime, datetime]:
+    starts_at, ends_at = wish.starts_at, wish.ends_at
+    if starts_at is None:
+        raise BadBooking("starts_at", "Say when the booking starts.", code="required")
+    if ends_at is None:
+        raise BadBooking("ends_at", "Say when the booking ends.", code="required")
+    if starts_at <= now:
+        raise BadBooking("starts_at", "The start must lie in the future.", code="start_in_the_past")
+    core.check_length(lot, starts_at, ends_at)
+    core.check_grid(lot, "starts_at", starts_at)
+    core.check_grid(lot, "ends_at", ends_at)
+    if starts_at < now + timedelta(minutes=lot.min_notice_minutes):
+        raise BadBooking(
+            "starts_at", f"Book at least {lot.min_notice_minutes} minutes before the start.", code="too_soon"
+        )
+    if starts_at > now + timedelta(days=lot.max_notice_days):
+        raise BadBooking("starts_at", f"Book at most {lot.max_notice_days} days ahead.", code="too_far")
+    return starts_at, ends_at
+
+
+def _clean_plate(plate: str) -> str:
+    plate = " ".join(plate.split())
+    if len(plate) > MOST_PLATE:
+        raise BadBooking("plate", f"A plate has at most {MOST_PLATE} characters.", code="max_length")
+    return plate
+
+
+def _end_or_refuse_running_stay(driver: User, now: datetime) -> None:
+    running = Booking.objects.of(driver).running().filter(kind=Booking.Kind.INSTANT)
+    stay = (
+        running.select_related("lot", "spot", "tariff").select_for_update(of=("self",), no_key=True).first()
+    )
+    if stay is None:
+        return
+    if not stay.has_ended(now):
+        raise AlreadyParked(booking=stay.reference)
+    # It is over and the sweep has not come by yet. Ending it needs no lock on its lot: it only frees.
+    core.catch_up(stay, now)
+
+
+def _choose(lot: Lot, wish: Wish, starts_at: datetime, ends_at: datetime, now: datetime) -> Spot:
+    free = availability.free_spots(
+        starts_at, ends_at, now=now, lots=[lot.pk], features=wish.features, vehicle_kind=wish.vehicle_kind
+    )
+    if wish.spot_number:
+        spot = _named(lot, wish)
+        if not free.filter(pk=spot.pk).exists():
+            raise _taken(spot, starts_at, ends_at, now)
+    else:
+        found = free.cheapest_first().first()
+        if found is None:
+            raise _full(lot, wish)
+        spot = found
+    spot.lot = lot
+    return spot
+
+
+def _named(lot: Lot, wish: Wish) -> Spot:
+    spot = lot.spots.kept().filter(number__iexact=wish.spot_number).first()
+    if spot is None:
+        raise BadBooking("spot", f"This lot has no spot {wish.spot_number[:20]}.", code="unknown_spot")
+    if not spot.is_in_service:
+        raise SpotClosed
+    if not spot.offers(wish.features, wish.vehicle_kind):
+        raise SpotUnsuitable
+    return spot
+
+
+def _taken(spot: Spot, starts_at: datetime, ends_at: datetime, now: datetime) -> SpotTaken:
+    """Names the window in the way, not whose it is."""
+    other = (
+        Booking.objects.blocking(now)
+        .filter(spot=spot)
+        .overlapping(starts_at, ends_at)
+        .order_by("starts_at")
+        .values("starts_at", "ends_at")
+        .first()
+    )
+    return SpotTaken(conflict=other) if other else SpotTaken()
+
+
+def _full(lot: Lot, wish: Wish) -> BookingRefused:
+    offered = lot.spots.in_service().offering(features=wish.features, vehicle_kind=wish.vehicle_kind)
+    if not offered.exists():
+        return SpotUnsuitable("No spot of this lot offers what was asked for.")
+    return LotFull()
+
+
+def _alternatives(lot: Lot, wish: Wish, now: datetime) -> list[availability.Alternative]:
+    starts_at, ends_at = _period(lot, wish, now)
+    return availability.alternatives(
+        lot, starts_at, ends_at, now=now, features=wish.features, vehicle_kind=wish.vehicle_kind
+    )

@@ -1,0 +1,330 @@
+"""What can be booked: lots, their spots and tariffs. Knows nothing of bookings."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+from simple_history.models import HistoricalRecords
+
+from accounts.models import Vehicle
+from lots import clock, rates
+from lots.fields import CodeSetField, NumberKeyField, ScarcityField, code_filter
+from lots.hours import HoursError, OpeningHours
+
+FEATURES = [
+    ("covered", _("covered")),
+    ("accessible", _("accessible")),
+    ("ev", _("EV charging")),
+    ("family", _("family")),
+    ("guarded", _("guarded")),
+]
+# OCPI connector types.
+CONNECTORS = [
+    ("IEC_62196_T2", _("Type 2")),
+    ("IEC_62196_T2_COMBO", _("CCS2")),
+    ("IEC_62196_T1", _("Type 1")),
+    ("IEC_62196_T1_COMBO", _("CCS1")),
+    ("CHADEMO", _("CHAdeMO")),
+    ("NACS", _("NACS")),
+    ("DOMESTIC_F", _("Schuko")),
+]
+
+
+def full_refund_before_start() -> list[dict[str, int]]:
+    """Notice in minutes before the start, and what part of the price comes back."""
+    return [{"notice_minutes": 0, "refund_percent": 100}]
+
+
+def check_timezone(name: str) -> None:
+    if not clock.fits_zone(name):
+        raise ValidationError(
+            _("%(name)s is no time zone. Use a name such as Europe/Berlin."), params={"name": name}
+        )
+
+
+def check_hours(document: Any) -> None:
+    try:
+        OpeningHours.from_json(document)
+    except HoursError as error:
+        raise ValidationError(str(error)) from error
+
+
+def check_tiers(tiers: Any) -> None:
+    whole = isinstance(tiers, list) and all(
+        isinstance(tier, dict)
+        and set(tier) == {"notice_minutes", "refund_percent"}
+        and all(
+            isinstance(value, int) and not isinstance(value, bool) and value >= 0 for value in tier.values()
+        )
+        and tier["refund_percent"] <= 100
+        for tier in tiers
+    )
+    if not whole:
+        raise ValidationError(
+            _('Write tiers as [{"notice_minutes": 1440, "refund_percent": 100}, …], percents from 0 to 100.')
+        )
+
+
+class LotQuerySet(models.QuerySet["Lot"]):
+    def listed(self) -> LotQuerySet:
+        """What drivers see: neither switched off nor archived."""
+        return self.filter(is_active=True, archived_at=None)
+
+    def kept(self) -> LotQuerySet:
+        """What operators work with: everything not archived."""
+        return self.filter(archived_at=None)
+
+    def search(self, text: str) -> LotQuerySet:
+        """Every word must appear in the name or the place."""
+        lots = self
+        for word in text.split()[:8]:
+            lots = lots.filter(
+                Q(name__icontains=word)
+                | Q(city__icontains=word)
+                | Q(address_line1__icontains=word)
+                | Q(postcode__istartswith=word)
+                | Q(region__icontains=word)
+            )
+        return lots
+
+
+class Lot(models.Model):
+    """A place with spots, at one address, in one time zone and one currency."""
+
+    class EndOfStay(models.TextChoices):
+        ENDS_ITSELF = "ends_itself", _("ends at its planned end")
+        UNTIL_RELEASED = "until_released", _("goes on until the driver releases it")
+
+    name = models.CharField(_("name"), max_length=120)
+    slug = models.SlugField(_("slug"), max_length=140, unique=True)
+    # Where it was imported from, e.g. "parkapi:dresdenaltmarkt"; a second import finds it again.
+    source_id = models.CharField(_("source id"), max_length=120, unique=True, null=True, blank=True)
+    address_line1 = models.CharField(_("address"), max_length=200, blank=True)
+    address_line2 = models.CharField(_("address, second line"), max_length=200, blank=True)
+    city = models.CharField(_("city"), max_length=100, blank=True, db_index=True)
+    region = models.CharField(_("region or state"), max_length=100, blank=True)
+    postcode = models.CharField(_("postcode"), max_length=16, blank=True)
+    country = models.CharField(
+        _("country"),
+        max_length=2,
+        blank=True,
+        validators=[RegexValidator(r"^[A-Z]{2}\Z", _("Two capital letters, as in ISO 3166: DE, CH, CA."))],
+    )
+    phone = models.CharField(_("phone"), max_length=40, blank=True)
+    latitude = models.DecimalField(
+        _("latitude"),
+        max_digits=9,
+        decimal_places=6,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(-90), MaxValueValidator(90)],
+    )
+    longitude = models.DecimalField(
+        _("longitude"),
+        max_digits=9,
+        decimal_places=6,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(-180), MaxValueValidator(180)],
+    )
+    timezone = models.CharField(_("time zone"), max_length=64, default="UTC", validators=[check_timezone])
+    currency = models.CharField(
+        _("currency"),
+        max_length=3,
+        default="EUR",
+        validators=[
+            RegexValidator(r"^[A-Z]{3}\Z", _("Three capital letters, as in ISO 4217: EUR, CHF, CAD."))
+        ],
+    )
+    price_per_hour = models.DecimalField(
+        _("price per hour"), max_digits=10, decimal_places=3, validators=[MinValueValidator(Decimal(0))]
+    )
+    opening_hours = models.JSONField(_("opening hours"), default=dict, blank=True, validators=[check_hours])
+    max_height_cm = models.PositiveSmallIntegerField(_("height limit (cm)"), null=True, blank=True)
+
+    default_stay_minutes = models.PositiveIntegerField(
+        _("default stay (minutes)"), default=120, validators=[MinValueValidator(1)]
+    )
+    min_stay_minutes = models.PositiveIntegerField(_("shortest stay (minutes)"), default=1)
+    max_stay_minutes = models.PositiveIntegerField(_("longest stay (minutes)"), null=True, blank=True)
+    min_notice_minutes = models.PositiveIntegerField(_("book at least this early (minutes)"), default=0)
+    max_notice_days = models.PositiveIntegerField(_("book at most this early (days)"), default=365)
+    grid_minutes = models.PositiveSmallIntegerField(
+        _("grid (minutes)"), default=15, validators=[MinValueValidator(1), MaxValueValidator(1440)]
+    )
+    end_of_stay = models.CharField(
+        _("end of stay"), max_length=16, choices=EndOfStay, default=EndOfStay.ENDS_ITSELF
+    )
+    needs_check_in = models.BooleanField(
+        _("needs check-in"),
+        default=False,
+        help_text=_("Who has not checked in by start + grace is a no-show."),
+    )
+    no_show_grace_minutes = models.PositiveIntegerField(_("no-show grace (minutes)"), default=30)
+    no_show_fee_percent = models.PositiveSmallIntegerField(
+        _("no-show fee (% of the price)"), default=100, validators=[MaxValueValidator(100)]
+    )
+    cancellation_tiers = models.JSONField(
+        _("cancellation policy"), default=full_refund_before_start, blank=True, validators=[check_tiers]
+    )
+    is_active = models.BooleanField(_("open for booking"), default=True)
+    archived_at = models.DateTimeField(_("archived"), null=True, blank=True, editable=False)
+
+    objects = LotQuerySet.as_manager()
+    history = HistoricalRecords()
+
+    class Meta:
+        verbose_name = _("lot")
+        indexes = [models.Index(fields=["country", "region", "city"], name="lot_place")]
+        constraints = [
+            models.CheckConstraint(condition=Q(price_per_hour__gte=0), name="lot_price_not_negative"),
+            models.CheckConstraint(condition=Q(grid_minutes__gte=1), name="lot_grid_at_least_a_minute"),
+            models.CheckConstraint(
+                condition=Q(default_stay_minutes__gte=1), name="lot_default_stay_positive"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+    @cached_property
+    def hours(self) -> OpeningHours:
+        return OpeningHours.from_json(self.opening_hours)
+
+    @property
+    def is_listed(self) -> bool:
+        """See also LotQuerySet.listed()."""
+        return self.is_active and self.archived_at is None
+
+    def simple_rates(self) -> rates.Tariff:
+        """The tariff of a lot that has nothing but a price per hour."""
+        return rates.simple(self.price_per_hour, self.currency)
+
+
+class SpotQuerySet(models.QuerySet["Spot"]):
+    def in_service(self) -> SpotQuerySet:
+        return self.filter(is_in_service=True, retired_at=None)
+
+    def kept(self) -> SpotQuerySet:
+        """Not retired: the lot's capacity counts these."""
+        return self.filter(retired_at=None)
+
+    def offering(self, *, features: tuple[str, ...] = (), vehicle_kind: str = "") -> SpotQuerySet:
+        """Adequate for what was asked: every feature, and a kind of vehicle that may stand there."""
+        spots = self
+        for code in features:
+            spots = spots.filter(features__contains=code_filter(code))
+        if vehicle_kind:
+            spots = spots.filter(Q(vehicle_kinds="") | Q(vehicle_kinds__contains=code_filter(vehicle_kind)))
+        return spots
+
+    def cheapest_first(self) -> SpotQuerySet:
+        """The order spots are given away in: plain before special, then by number."""
+        return self.order_by("scarcity", "number_key", "id")
+
+    def by_number(self) -> SpotQuerySet:
+        return self.order_by("number_key", "id")
+
+
+class Spot(models.Model):
+    """One place for one vehicle."""
+
+    class Kind(models.TextChoices):
+        STANDARD = "standard", _("standard")
+        COMPACT = "compact", _("compact")
+        LARGE = "large", _("large")
+        MOTORCYCLE = "motorcycle", _("motorcycle")
+        BICYCLE = "bicycle", _("bicycle")
+
+    SCARCE = frozenset({"ev", "accessible", "family"})
+
+    lot = models.ForeignKey(Lot, models.PROTECT, related_name="spots", verbose_name=_("lot"))
+    number = models.CharField(
+        _("number"), max_length=20, validators=[RegexValidator(r"^\S+( \S+)*\Z", _("No blanks around it."))]
+    )
+    number_key = NumberKeyField()
+    building = models.CharField(_("building"), max_length=60, blank=True)
+    floor = models.CharField(_("floor"), max_length=20, blank=True)
+    kind = models.CharField(_("kind"), max_length=16, choices=Kind, default=Kind.STANDARD)
+    vehicle_kinds = CodeSetField(
+        _("vehicle kinds"), codes=Vehicle.Kind.choices, help_text=_("None ticked: every kind may stand here.")
+    )
+    features = CodeSetField(_("features"), codes=FEATURES)
+    scarcity = ScarcityField()
+    connector = models.CharField(_("connector"), max_length=32, choices=CONNECTORS, blank=True)
+    power_kw = models.DecimalField(_("power (kW)"), max_digits=6, decimal_places=1, null=True, blank=True)
+    is_in_service = models.BooleanField(_("in service"), default=True)
+    # Capacity was lowered past it, or its lot is gone: kept for the history, never offered again.
+    retired_at = models.DateTimeField(_("retired"), null=True, blank=True, editable=False)
+
+    objects = SpotQuerySet.as_manager()
+    history = HistoricalRecords()
+
+    class Meta:
+        verbose_name = _("spot")
+        constraints = [
+            models.UniqueConstraint(fields=["lot", "number"], name="spot_number_once_a_lot"),
+            models.CheckConstraint(condition=~Q(number=""), name="spot_has_a_number"),
+        ]
+        indexes = [
+            models.Index(
+                F("lot"),
+                F("scarcity"),
+                F("number_key"),
+                name="spot_given_away_in_order",
+                condition=Q(is_in_service=True, retired_at=None),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.lot_id}/{self.number}"
+
+    def features_set(self) -> tuple[str, ...]:
+        return CodeSetField().to_python(self.features)
+
+    def offers(self, features: tuple[str, ...], vehicle_kind: str = "") -> bool:
+        """See also SpotQuerySet.offering()."""
+        kinds = CodeSetField().to_python(self.vehicle_kinds)
+        return set(features) <= set(self.features_set()) and (
+            not vehicle_kind or not kinds or vehicle_kind in kinds
+        )
+
+
+class Tariff(models.Model):
+    """One version of a lot's prices. Never changed once made: a new price is a new version."""
+
+    lot = models.ForeignKey(Lot, models.PROTECT, related_name="tariffs", verbose_name=_("lot"))
+    version = models.PositiveIntegerField(_("version"))
+    # A lots.rates.Tariff as JSON.
+    document = models.JSONField(_("elements"))
+    valid_from = models.DateTimeField(_("valid from"))
+    made_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    made_at = models.DateTimeField(_("made"))
+
+    class Meta:
+        verbose_name = _("tariff")
+        constraints = [
+            models.UniqueConstraint(fields=["lot", "version"], name="tariff_version_once_a_lot"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.lot_id} v{self.version}"
+
+    @cached_property
+    def rates(self) -> rates.Tariff:
+        return rates.Tariff.from_json(self.document)

@@ -1,0 +1,110 @@
+"""Everything that makes or changes lots, spots and tariffs where no booking is concerned.
+
+What must look at bookings first (lowering capacity, closing, removing) is in bookings.services.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils.text import slugify
+
+from accounts.models import User
+from lots import rates
+from lots.models import Lot, Spot, Tariff
+
+MOST_SPOTS = 20_000
+
+
+@transaction.atomic
+def create_lot(
+    *,
+    name: str,
+    capacity: int,
+    price_per_hour: Decimal,
+    by: User | None,
+    now: datetime,
+    spot_fields: dict[str, Any] | None = None,
+    **fields: Any,
+) -> Lot:
+    """Make a lot with its spots 1..capacity and its first tariff version.
+
+    `spot_fields` are given to every spot. Raises ValidationError with messages by field.
+    """
+    if not 0 <= capacity <= MOST_SPOTS:
+        raise ValidationError({"capacity": f"Capacity must lie between 0 and {MOST_SPOTS:,}."})
+    lot = Lot(name=name, price_per_hour=price_per_hour, **fields)
+    lot.slug = lot.slug or free_slug(name)
+    lot.full_clean()
+    lot.save()
+    add_spots(lot, (str(number) for number in range(1, capacity + 1)), **(spot_fields or {}))
+    publish_tariff(lot, lot.simple_rates(), by=by, now=now)
+    return lot
+
+
+@transaction.atomic
+def update_lot(*, lot_id: int, by: User | None, now: datetime, **fields: Any) -> Lot:
+    """Change a lot's own fields. A new price per hour becomes a new tariff version."""
+    lot = Lot.objects.select_for_update(no_key=True).get(pk=lot_id)
+    old_price, old_currency = lot.price_per_hour, lot.currency
+    for name, value in fields.items():
+        setattr(lot, name, value)
+    lot.full_clean()
+    lot.save()
+    if (lot.price_per_hour, lot.currency) != (old_price, old_currency):
+        publish_tariff(lot, lot.simple_rates(), by=by, now=now)
+    return lot
+
+
+def add_spots(lot: Lot, numbers: Iterable[str], **fields: Any) -> list[Spot]:
+    """Add spots by number; a retired spot of that number comes back instead."""
+    numbers = list(numbers)
+    back = {spot.number: spot for spot in lot.spots.filter(number__in=numbers).exclude(retired_at=None)}
+    for spot in back.values():
+        spot.retired_at = None
+        spot.save(update_fields=["retired_at"])
+    new = [Spot(lot=lot, number=number, **fields) for number in numbers if number not in back]
+    return [*back.values(), *Spot.objects.bulk_create(new, batch_size=500)]
+
+
+def next_numbers(lot: Lot, count: int) -> list[str]:
+    """The numbers new spots of a lot get: on from the highest one in use."""
+    taken = [int(n) for n in lot.spots.kept().values_list("number", flat=True) if n.isdecimal()]
+    first = max(taken, default=0) + 1
+    return [str(number) for number in range(first, first + count)]
+
+
+def publish_tariff(lot: Lot, tariff: rates.Tariff, *, by: User | None, now: datetime) -> Tariff:
+    """Add a tariff version, valid from now for new bookings. Bookings made keep theirs."""
+    last = lot.tariffs.order_by("-version").first()
+    return Tariff.objects.create(
+        lot=lot,
+        version=last.version + 1 if last else 1,
+        document=tariff.to_json(),
+        valid_from=now,
+        made_by=by,
+        made_at=now,
+    )
+
+
+def tariff_at(lot: Lot, now: datetime) -> Tariff:
+    """The version new bookings get."""
+    tariff = lot.tariffs.filter(valid_from__lte=now).order_by("-valid_from", "-version").first()
+    # A lot's first version holds from the beginning: replayed bookings lie before it was made.
+    return tariff or lot.tariffs.earliest("version")
+
+
+def free_slug(name: str) -> str:
+    """A slug nobody has: the name's own, or with the next number behind it."""
+    base = slugify(name)[:120] or "lot"
+    taken = set(Lot.objects.filter(slug__startswith=base).values_list("slug", flat=True))
+    number, slug = 1, base
+    while slug in taken:
+        number += 1
+        slug = f"{base}-{number}"
+    return slug
