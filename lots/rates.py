@@ -1,62 +1,434 @@
-"""The shape of a tariff: plain values and their JSON document. No database, no web."""
+"""The shape of a tariff: plain values and their JSON document. No database, no web.
+
+A tariff is a list of elements as in OCPI: at every moment of a stay, each dimension (FLAT, TIME,
+PARKING_TIME, ENERGY) is priced by the first element that has it and whose restrictions match. Four
+things parking needs and OCPI lacks are added: steps, packages, day caps and free minutes.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from dataclasses import dataclass, fields
+from datetime import date, time
+from decimal import Decimal
 from typing import Any
 
+from lots import documents
+from lots.documents import Fields, RatesError
 
-class RatesError(ValueError):
-    """A tariff document that cannot be used: where it is wrong, and a sentence that says why."""
+__all__ = [
+    "DayCap", "Element", "FreeMinutes", "Limit", "Package", "PriceComponent", "RatesError", "Restrictions",
+    "Step", "Tariff", "minimum_one_hour", "simple", "started_hours", "stepped", "warnings",
+]
 
-    def __init__(self, field_path: str, sentence: str) -> None:
-        super().__init__(f"{field_path}: {sentence}" if field_path else sentence)
-        self.field_path = field_path
-        self.sentence = sentence
+FLAT, TIME, PARKING_TIME, ENERGY = "FLAT", "TIME", "PARKING_TIME", "ENERGY"
+TYPES = (FLAT, TIME, PARKING_TIME, ENERGY)
+TIMED = (TIME, PARKING_TIME)
+WEEKDAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
+RESERVATIONS = ("RESERVATION", "RESERVATION_EXPIRES")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A block of time with one price: paid in full as soon as it is entered. Without `times` it repeats."""
+
+    price: Decimal
+    seconds: int
+    times: int | None = None
+
+    @classmethod
+    def from_json(cls, value: Any, path: str) -> Step:
+        taken = Fields(value, path)
+        step = cls(
+            price=taken.read("price", documents.amount),
+            seconds=taken.read("seconds", documents.whole_from_one),
+            times=taken.read("times", documents.whole_from_one, None),
+        )
+        taken.finish()
+        return step
+
+    def to_json(self) -> dict[str, Any]:
+        return _without_none({"price": str(self.price), "seconds": self.seconds, "times": self.times})
 
 
 @dataclass(frozen=True, slots=True)
 class PriceComponent:
-    """What one dimension costs: per hour (TIME, PARKING_TIME), per kWh (ENERGY) or once (FLAT)."""
+    """One dimension: `price` is per hour (TIME, PARKING_TIME), per kWh (ENERGY) or once (FLAT).
+
+    `step_size` (seconds, or Wh) rounds the stay's total up once, as OCPI does. `steps` replace `price`
+    and `step_size` for what is sold in blocks; they count from the moment the element begins to apply.
+    """
 
     type: str
-    price: Decimal
-    step_size: int = 1  # seconds, or Wh for ENERGY
+    price: Decimal = Decimal(0)
+    step_size: int = 1
+    tax: Decimal | None = None  # percent; None takes the tariff's
+    steps: tuple[Step, ...] = ()
+
+    @classmethod
+    def from_json(cls, value: Any, path: str) -> PriceComponent:
+        taken = Fields(value, path)
+        steps = taken.list("steps", Step.from_json, ())
+        part = cls(
+            type=taken.read("type", documents.one_of(TYPES)),
+            price=taken.read("price", documents.amount, Decimal(0)) if steps else taken.read("price", documents.amount),
+            step_size=taken.read("step_size", documents.whole_from_one, 1),
+            tax=taken.read("tax", documents.percent, None),
+            steps=steps,
+        )
+        taken.finish()
+        if steps and part.type not in TIMED:
+            raise RatesError(f"{path}.steps", "Only TIME and PARKING_TIME are sold in steps.")
+        if steps and part.price:
+            raise RatesError(f"{path}.price", "A component has either a price or steps.")
+        if any(step.times is None for step in steps[:-1]):
+            raise RatesError(f"{path}.steps", "Only the last step may repeat without end.")
+        return part
 
     def to_json(self) -> dict[str, Any]:
-        return {"type": self.type, "price": str(self.price), "step_size": self.step_size}
+        if self.steps:
+            priced: dict[str, Any] = {"steps": [step.to_json() for step in self.steps]}
+        else:
+            priced = {"price": str(self.price), "step_size": self.step_size}
+        return _without_none({"type": self.type, **priced, "tax": _text(self.tax)})
+
+
+@dataclass(frozen=True, slots=True)
+class Restrictions:
+    """When an element applies. Clock times, days and dates are lot-local; `min_…` is inclusive, `max_…` not.
+
+    `end_time` not after `start_time` runs past midnight; the day of the week is that of the moment itself.
+    Durations are seconds since the stay began, energy is kWh since then. `end_date` is the first day out.
+    """
+
+    start_time: time | None = None
+    end_time: time | None = None
+    day_of_week: tuple[str, ...] = ()
+    start_date: date | None = None
+    end_date: date | None = None
+    min_duration: int | None = None
+    max_duration: int | None = None
+    min_kwh: Decimal | None = None
+    max_kwh: Decimal | None = None
+    min_current: Decimal | None = None  # ampere
+    max_current: Decimal | None = None
+    min_power: Decimal | None = None  # kW
+    max_power: Decimal | None = None
+    vehicle_kinds: tuple[str, ...] = ()
+    spot_kinds: tuple[str, ...] = ()
+    reservation: str | None = None
+
+    @classmethod
+    def from_json(cls, value: Any, path: str) -> Restrictions:
+        taken = Fields(value, path)
+        weekday = documents.one_of(WEEKDAYS)
+        found = cls(
+            **{name: taken.read(name, documents.clock, None) for name in ("start_time", "end_time")},
+            **{name: taken.read(name, documents.day, None) for name in ("start_date", "end_date")},
+            **{name: taken.read(name, documents.whole, None) for name in ("min_duration", "max_duration")},
+            **{name: taken.read(name, documents.amount, None) for name in _QUANTITIES},
+            **{name: taken.list(name, documents.text, ()) for name in ("vehicle_kinds", "spot_kinds")},
+            day_of_week=taken.list("day_of_week", weekday, ()),
+            reservation=taken.read("reservation", documents.one_of(RESERVATIONS), None),
+        )
+        taken.finish()
+        for name in ("duration", "kwh", "current", "power"):
+            low, high = getattr(found, f"min_{name}"), getattr(found, f"max_{name}")
+            if low is not None and high is not None and low >= high:
+                raise RatesError(f"{path}.max_{name}", f"max_{name} must be above min_{name}.")
+        if found.start_date and found.end_date and found.start_date >= found.end_date:
+            raise RatesError(f"{path}.end_date", "end_date must lie after start_date.")
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        document: dict[str, Any] = {}
+        for name in (field.name for field in fields(self)):
+            value = getattr(self, name)
+            if isinstance(value, time):
+                value = value.isoformat("seconds" if value.second else "minutes")
+            elif isinstance(value, tuple):
+                value = list(value) or None
+            elif value is not None and not isinstance(value, int):
+                value = str(value)
+            document[name] = value
+        return _without_none(document)
+
+
+_QUANTITIES = ("min_kwh", "max_kwh", "min_current", "max_current", "min_power", "max_power")
+ALWAYS = Restrictions()
 
 
 @dataclass(frozen=True, slots=True)
 class Element:
+    """Components under the same restrictions; `max_price` caps its time each time it begins to apply."""
+
     components: tuple[PriceComponent, ...]
+    restrictions: Restrictions = ALWAYS
+    name: str = ""
+    max_price: Decimal | None = None
+
+    @classmethod
+    def from_json(cls, value: Any, path: str) -> Element:
+        taken = Fields(value, path)
+        element = cls(
+            components=taken.list("price_components", PriceComponent.from_json),
+            restrictions=taken.read("restrictions", Restrictions.from_json, ALWAYS),
+            name=taken.read("name", documents.text, ""),
+            max_price=taken.read("max_price", documents.amount, None),
+        )
+        taken.finish()
+        types = [part.type for part in element.components]
+        if not types or len(set(types)) < len(types):
+            raise RatesError(f"{path}.price_components", "An element has each type at most once, and at least one.")
+        return element
+
+    def to_json(self) -> dict[str, Any]:
+        return _without_none({
+            "name": self.name or None,
+            "price_components": [part.to_json() for part in self.components],
+            "restrictions": self.restrictions.to_json() or None,
+            "max_price": _text(self.max_price),
+        })
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """One price for a whole stay that arrives and leaves inside the given hours, instead of the elements.
+
+    The hours include both ends, but an arrival at 24:00 belongs to the next day. Ends not after their
+    beginning lie on the next day; `extra_days` moves `leave_to` further.
+    """
+
+    name: str
+    price: Decimal
+    arrive_from: time
+    arrive_to: time
+    leave_to: time
+    leave_from: time | None = None
+    day_of_week: tuple[str, ...] = ()  # of the arrival window's first day
+    extra_days: int = 0
+    tax: Decimal | None = None
+
+    @classmethod
+    def from_json(cls, value: Any, path: str) -> Package:
+        taken = Fields(value, path)
+        package = cls(
+            name=taken.read("name", documents.text),
+            price=taken.read("price", documents.amount),
+            arrive_from=taken.read("arrive_from", documents.clock),
+            arrive_to=taken.read("arrive_to", documents.clock),
+            leave_to=taken.read("leave_to", documents.clock),
+            leave_from=taken.read("leave_from", documents.clock, None),
+            day_of_week=taken.list("day_of_week", documents.one_of(WEEKDAYS), ()),
+            extra_days=taken.read("extra_days", documents.whole, 0),
+            tax=taken.read("tax", documents.percent, None),
+        )
+        taken.finish()
+        if package.extra_days > 366:
+            raise RatesError(f"{path}.extra_days", "A package lasts a year at most.")
+        return package
+
+    def to_json(self) -> dict[str, Any]:
+        return _without_none({
+            "name": self.name, "price": str(self.price),
+            "arrive_from": _clock(self.arrive_from), "arrive_to": _clock(self.arrive_to),
+            "leave_from": _clock(self.leave_from), "leave_to": _clock(self.leave_to),
+            "day_of_week": list(self.day_of_week) or None, "extra_days": self.extra_days or None,
+            "tax": _text(self.tax),
+        })
+
+
+@dataclass(frozen=True, slots=True)
+class DayCap:
+    """The most that time may cost in each period, and where steps start anew. No amount: only the latter.
+
+    `rolling` periods last `days` times 24 hours from the start of the stay; `calendar` periods begin at
+    the local time `reset`, and those of several days are counted so that seven days begin on a Monday.
+    """
+
+    amount: Decimal | None
+    kind: str = "rolling"
+    days: int = 1
+    reset: time = time(0)
+
+    @classmethod
+    def from_json(cls, value: Any, path: str) -> DayCap:
+        taken = Fields(value, path)
+        cap = cls(
+            amount=taken.read("amount", documents.amount, None),
+            kind=taken.read("kind", documents.one_of(("rolling", "calendar")), "rolling"),
+            days=taken.read("days", documents.whole_from_one, 1),
+            reset=taken.read("reset", documents.clock, time(0)),
+        )
+        taken.finish()
+        if cap.days > 366:
+            raise RatesError(f"{path}.days", "A cap covers a year at most.")
+        return cap
+
+    def to_json(self) -> dict[str, Any]:
+        return _without_none({
+            "amount": _text(self.amount), "kind": self.kind, "days": self.days, "reset": _clock(self.reset),
+        })
+
+
+@dataclass(frozen=True, slots=True)
+class FreeMinutes:
+    """`grace`: up to these minutes all but energy is free, longer stays pay from the first minute.
+    `deducted`: the first minutes are free for everybody."""
+
+    minutes: Decimal
+    kind: str = "grace"
+
+    @classmethod
+    def from_json(cls, value: Any, path: str) -> FreeMinutes:
+        taken = Fields(value, path)
+        free = cls(
+            minutes=taken.read("minutes", documents.amount),
+            kind=taken.read("kind", documents.one_of(("grace", "deducted")), "grace"),
+        )
+        taken.finish()
+        return free
+
+    def to_json(self) -> dict[str, Any]:
+        return {"minutes": str(self.minutes), "kind": self.kind}
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The least or the most a stay costs, before and after taxes; where both are given both hold."""
+
+    before_taxes: Decimal | None = None
+    after_taxes: Decimal | None = None
+
+    @classmethod
+    def from_json(cls, value: Any, path: str) -> Limit:
+        taken = Fields(value, path)
+        limit = cls(**{name: taken.read(name, documents.amount, None) for name in ("before_taxes", "after_taxes")})
+        taken.finish()
+        if limit.before_taxes is None and limit.after_taxes is None:
+            raise RatesError(path, "A limit needs before_taxes or after_taxes.")
+        return limit
+
+    def to_json(self) -> dict[str, Any]:
+        return _without_none({"before_taxes": _text(self.before_taxes), "after_taxes": _text(self.after_taxes)})
 
 
 @dataclass(frozen=True, slots=True)
 class Tariff:
+    """What a stay costs. `tax` is percent, `tax_included` says whether prices already contain it.
+
+    `end_inclusive`: the moment of leaving counts as parked, so a window reached by it costs its first step.
+    """
+
     currency: str
-    elements: tuple[Element, ...]
+    elements: tuple[Element, ...] = ()
+    packages: tuple[Package, ...] = ()
+    free_minutes: FreeMinutes | None = None
+    day_caps: tuple[DayCap, ...] = ()
+    min_price: Limit | None = None
+    max_price: Limit | None = None
+    tax: Decimal = Decimal(0)
+    tax_included: bool = True
+    end_inclusive: bool = False
 
     @classmethod
-    def from_json(cls, document: dict[str, Any]) -> Tariff:
-        try:
-            return cls(document["currency"], tuple(
-                Element(tuple(
-                    PriceComponent(part["type"], Decimal(part["price"]), int(part.get("step_size", 1)))
-                    for part in element["price_components"]))
-                for element in document["elements"]))
-        except (KeyError, TypeError, InvalidOperation) as error:
-            raise RatesError("", "This is not a tariff document.") from error
+    def from_json(cls, document: Any) -> Tariff:
+        """Read our stored document; RatesError names the first field that is wrong."""
+        taken = Fields(document)
+        tariff = cls(
+            currency=taken.read("currency", documents.currency),
+            elements=taken.list("elements", Element.from_json, ()),
+            packages=taken.list("packages", Package.from_json, ()),
+            free_minutes=taken.read("free_minutes", FreeMinutes.from_json, None),
+            day_caps=taken.list("day_caps", DayCap.from_json, ()),
+            min_price=taken.read("min_price", Limit.from_json, None),
+            max_price=taken.read("max_price", Limit.from_json, None),
+            tax=taken.read("tax", documents.percent, Decimal(0)),
+            tax_included=taken.read("tax_included", documents.flag, True),
+            end_inclusive=taken.read("end_inclusive", documents.flag, False),
+        )
+        taken.finish()
+        if not tariff.elements and not tariff.packages:
+            raise RatesError("elements", "A tariff needs at least one element or package.")
+        tariff.check_limits()
+        return tariff
+
+    def check_limits(self) -> None:
+        for name in ("before_taxes", "after_taxes"):
+            low, high = getattr(self.min_price, name, None), getattr(self.max_price, name, None)
+            if low is not None and high is not None and low > high:
+                raise RatesError(f"max_price.{name}", "The maximum price is below the minimum price.")
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "currency": self.currency,
-            "elements": [{"price_components": [part.to_json() for part in element.components]}
-                         for element in self.elements],
-        }
+        document: dict[str, Any] = {"currency": self.currency}
+        for name in ("elements", "packages", "day_caps"):
+            document[name] = [part.to_json() for part in getattr(self, name)] or None
+        for name in ("free_minutes", "min_price", "max_price"):
+            part = getattr(self, name)
+            document[name] = part.to_json() if part else None
+        document["tax"] = str(self.tax) if self.tax else None
+        document["tax_included"] = self.tax_included
+        document["end_inclusive"] = self.end_inclusive or None
+        return _without_none(document)
+
+
+def _text(value: Decimal | None) -> str | None:
+    return None if value is None else str(value)
+
+
+def _clock(value: time | None) -> str | None:
+    return None if value is None else value.isoformat("seconds" if value.second else "minutes")
+
+
+def _without_none(document: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in document.items() if value is not None}
+
+
+# Presets, for the simple lot and the tariff editor.
 
 
 def simple(price_per_hour: Decimal, currency: str) -> Tariff:
     """One price per hour, pro rata to the second."""
-    return Tariff(currency, (Element((PriceComponent("TIME", Decimal(price_per_hour)),)),))
+    return Tariff(currency, (Element((PriceComponent(TIME, Decimal(price_per_hour)),)),))
+
+
+def minimum_one_hour(price_per_hour: Decimal, currency: str) -> Tariff:
+    """At least one hour, after that pro rata to the second."""
+    hour = Decimal(price_per_hour)
+    return Tariff(currency, simple(hour, currency).elements, min_price=Limit(after_taxes=hour))
+
+
+def started_hours(price_per_hour: Decimal, currency: str) -> Tariff:
+    """Every started hour is paid in full."""
+    return stepped([], currency, then=(60, price_per_hour))
+
+
+def stepped(
+    table: list[tuple[int, Decimal]], currency: str, *, then: tuple[int, Decimal] | None = None
+) -> Tariff:
+    """A price table "up to N minutes: X in all", then each started `then[0]` minutes another `then[1]`."""
+    steps, minutes, paid = [], 0, Decimal(0)
+    for until, price in table:
+        if until <= minutes or Decimal(price) < paid:
+            raise RatesError("table", "Minutes must rise from row to row, and prices must not fall.")
+        steps.append(Step(Decimal(price) - paid, (until - minutes) * 60, 1))
+        minutes, paid = until, Decimal(price)
+    if then is not None:
+        steps.append(Step(Decimal(then[1]), then[0] * 60))
+    return Tariff(currency, (Element((PriceComponent(TIME, steps=tuple(steps)),)),))
+
+
+def warnings(tariff: Tariff) -> list[str]:
+    """Sentences for the tariff editor about what may surprise a driver: a longer stay that costs less."""
+    found = []
+    parts = [part for element in tariff.elements for part in element.components if part.type in TIMED]
+    rounded = [part for part in parts if not part.steps]
+    if len({(part.price, part.step_size) for part in rounded}) > 1 and max(p.step_size for p in rounded) > 1:
+        found.append(
+            "Prices or step sizes differ between elements: time rounded up at one price may be billed "
+            "at a lower one when the stay goes on."
+        )
+    if any(part.step_size > 1 for part in rounded) and any(part.steps for part in parts):
+        found.append("A step_size above 1 beside steps: time rounded up may be taken back when the steps begin.")
+    if tariff.packages and tariff.elements:
+        found.append("A package may make a longer stay cheaper than a shorter one that misses its hours.")
+    return found
