@@ -12,6 +12,7 @@ from pathlib import Path
 MINUTE = timedelta(minutes=1)
 MINUTES_A_DAY = 24 * 60
 FIRST_YEAR, LAST_YEAR = 2000, 2100
+NO_OFFSET = timedelta(0)
 WIDEST_OFFSET = timedelta(hours=14)  # Pacific/Kiritimati; no clock on Earth is further from UTC
 
 INSTANT = re.compile(
@@ -128,13 +129,12 @@ def parse_instant(text: str) -> datetime:
 
     year, month, day, hour, minute, second = (int(match[part] or 0) for part in PARTS)
     microsecond = int((match["fraction"] or "").ljust(6, "0")[:6])
+    zone = _offset(match["offset"]) if match["offset"] else None
     try:
-        local = datetime(year, month, day, hour, minute, second, microsecond)
+        at = datetime(year, month, day, hour, minute, second, microsecond, tzinfo=zone)
     except ValueError:
         raise BadTime("There is no such date or time.") from None
-    if match["offset"] is None:
-        raise NaiveTime
-    return local.replace(tzinfo=_offset(match["offset"])).astimezone(UTC)
+    return as_utc(at)
 
 
 def is_on_grid(at: datetime, minutes: int, zone: tzinfo) -> bool:
@@ -193,8 +193,7 @@ def _offsets(naive_local: datetime, zone: tzinfo) -> tuple[timedelta, timedelta]
     """Offsets before and after a change of clocks nearby; they differ in a gap and in a repeated hour."""
     early = naive_local.replace(tzinfo=zone, fold=0).utcoffset()
     late = naive_local.replace(tzinfo=zone, fold=1).utcoffset()
-    assert early is not None and late is not None
-    return early, late
+    return early or NO_OFFSET, late or NO_OFFSET
 
 
 def _moment(naive_local: datetime, offset: timedelta) -> datetime:

@@ -93,7 +93,8 @@ class OpeningHours:
         if "twentyfourseven" not in document and "regular_hours" not in document:
             raise HoursError("twentyfourseven", "Say whether the lot is open around the clock.")
 
-        weekly = tuple(sorted(_read_window(entry, path) for entry, path in _entries(document, "regular_hours")))
+        entries = _entries(document, "regular_hours")
+        weekly = tuple(sorted(_read_window(entry, path) for entry, path in entries))
         if always and weekly:
             raise HoursError("regular_hours", "A lot open around the clock has no weekly hours.")
         _check_disjoint(weekly)
@@ -209,7 +210,7 @@ FIELDS = ("twentyfourseven", "regular_hours", "exceptional_openings", "exception
 
 
 def clock_time(minutes: int) -> str:
-    """Minutes after midnight as "08:00"; midnight as an end is "24:00", later than that the next day's time."""
+    """Minutes after midnight as "08:00"; 1440 is "24:00", and beyond it the next day's time."""
     minutes = minutes if minutes <= MINUTES_A_DAY else minutes - MINUTES_A_DAY
     return f"{minutes // 60:02}:{minutes % 60:02}"
 
@@ -245,7 +246,7 @@ def _check_keys(entry: Any, path: str, *, allowed: Iterable[str], all_of_them: b
     prefix = f"{path}." if path else ""
     for key in entry:
         if key not in allowed:
-            raise HoursError(f"{prefix}{key}", f"There is no such field; the fields are {', '.join(allowed)}.")
+            raise HoursError(f"{prefix}{key}", f"No such field; the fields are {', '.join(allowed)}.")
     for key in allowed:
         if all_of_them and key not in entry:
             raise HoursError(f"{prefix}{key}", "This field is missing.")
