@@ -53,6 +53,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     timezone = models.CharField(_("time zone"), max_length=64, blank=True)
     is_staff = models.BooleanField(_("operator"), default=False)
     is_active = models.BooleanField(_("active"), default=True)
+    # In a row. After a hundred the password alone is refused until it is reset.
+    wrong_passwords = models.PositiveIntegerField(default=0, editable=False)
 
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
@@ -74,6 +76,18 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.name.split(" ")[0] if self.name else self.email.split("@")[0]
 
 
+class VehicleQuerySet(models.QuerySet["Vehicle"]):
+    def of(self, driver: User) -> VehicleQuerySet:
+        return self.filter(driver=driver)
+
+    def in_order(self) -> VehicleQuerySet:
+        return self.order_by("-is_default", "plate_normalised", "id")
+
+    def default_of(self, driver: User) -> Vehicle | None:
+        """The one that fills the booking form."""
+        return self.of(driver).filter(is_default=True).first()
+
+
 class Vehicle(models.Model):
     """A driver's vehicle. The plate is kept as typed and, for comparing, normalised."""
 
@@ -92,6 +106,8 @@ class Vehicle(models.Model):
     connector = models.CharField(_("connector"), max_length=32, blank=True)
     is_default = models.BooleanField(_("default"), default=False)
 
+    objects = VehicleQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("vehicle")
         constraints = [
@@ -105,6 +121,21 @@ class Vehicle(models.Model):
 
     def __str__(self) -> str:
         return f"{self.plate} ({self.driver})"
+
+
+class RateLimit(models.Model):
+    """When a key may be used again: one row a key, moved by one statement (accounts.limits)."""
+
+    # A hash: who tried what where is nobody's business here.
+    key = models.CharField(max_length=64, primary_key=True)
+    # "Theoretical arrival time" in microseconds since 1970; whole numbers compare exactly everywhere.
+    tat = models.BigIntegerField(db_index=True)
+
+    class Meta:
+        verbose_name = _("rate limit")
+
+    def __str__(self) -> str:
+        return self.key
 
 
 class NoticeQuerySet(models.QuerySet["Notice"]):

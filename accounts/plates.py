@@ -1,0 +1,10 @@
+"""Number plates: what is compared, and what looks odd. Nothing here refuses a plate: foreign ones park too."""
+
+from __future__ import annotations
+
+import re
+
+
+def normalise_plate(plate: str) -> str:
+    """What is compared: "zh 123-456" and "ZH123456" are one plate."""
+    return "".join(char for char in plate.upper() if char.isalnum())
