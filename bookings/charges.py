@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
 from typing import Any
 
 from bookings import pieces
@@ -115,7 +115,7 @@ def _first(
 
 
 def _round_up_once(found: list[Run]) -> None:
-    """OCPI: the total of the dimension that ended the stay is rounded up to the step of its last component."""
+    """OCPI: the total of the dimension that ended the stay is rounded up to its last component's step."""
     if not found or found[-1].component.steps:
         return
     last = found[-1].component
@@ -126,45 +126,57 @@ def _round_up_once(found: list[Run]) -> None:
 def time_charges(found: list[Run], cent: Decimal, *, end_inclusive: bool) -> list[Charge]:
     """One charge per component (per step, where it has steps) and cap period, in order of time."""
     kept: dict[Any, list[Any]] = {}
+    used: dict[Any, int] = {}  # how far continuing steps have got
     for number, run in enumerate(found):
+        component = run.component
         own_run = number if run.element.max_price is not None else 0
-        key = (id(run.component), run.periods, own_run)
-        if run.component.steps:
-            for step, count in _steps(run, at_least_one=end_inclusive):
+        key = (id(component), run.periods, own_run)
+        if component.steps:
+            before = used.get((component, run.periods), 0) if component.continues else 0
+            after = before + (max(run.length, 1) if end_inclusive else run.length)
+            if component.continues:
+                used[component, run.periods] = after
+            for step, count in _steps(component, before, after):
                 kept.setdefault((*key, id(step)), [run, step, own_run, 0, 0])[3] += count
         else:
             sums = kept.setdefault((*key, None), [run, None, own_run, 0, 0])
             sums[3] += run.length + run.surplus
             sums[4] += run.length
-    return [_time_charge(*sums, cent) for sums in kept.values() if sums[3]]
+    return [_time_charge(*sums, cent=cent) for sums in kept.values() if sums[3]]
 
 
-def _steps(run: Run, *, at_least_one: bool) -> Iterable[tuple[Step, int]]:
-    left = max(run.length, 1) if at_least_one else run.length
-    for step in run.component.steps:
-        if left <= 0:
-            return
-        count = -(-left // (step.seconds * SECOND))
+def _steps(component: PriceComponent, before: int, after: int) -> Iterable[tuple[Step, int]]:
+    """The steps entered between two lengths of time (microseconds), and how many of each."""
+    for step in component.steps:
+        size = step.seconds * SECOND
+        entered, until = -(-max(before, 0) // size), -(-max(after, 0) // size)
         if step.times is not None:
-            count = min(count, step.times)
-        left -= count * step.seconds * SECOND
-        if step.price:
-            yield step, count
+            entered, until = min(entered, step.times), min(until, step.times)
+            before, after = before - step.times * size, after - step.times * size
+        if step.price and until > entered:
+            yield step, until - entered
+        if step.times is None or after <= 0:
+            return
 
 
-def _time_charge(run: Run, step: Step | None, own_run: int, quantity: int, measured: int, cent: Decimal) -> Charge:
+def _time_charge(
+    run: Run, step: Step | None, own_run: int, quantity: int, measured: int, *, cent: Decimal
+) -> Charge:
     rate = run.component.price if step is None else step.price
     exact = rate * quantity / HOUR if step is None else rate * quantity
     return Charge(
-        run.element, run.component, run.element.name, run.component.type.lower(), Decimal(quantity), rate, exact,
-        rounded(exact, cent), step, Decimal(measured), run.periods, own_run,
+        element=run.element, component=run.component, label=run.element.name, kind=run.component.type.lower(),
+        quantity=Decimal(quantity), rate=rate, exact=exact, amount=rounded(exact, cent),
+        step=step, measured=Decimal(measured), periods=run.periods, run=own_run,
     )
 
 
 # Energy and flat fees
 
 
-def energy_charges(elements: Sequence[Element], stay: Stay, parts: Iterable[Piece], cent: Decimal) -> list[Charge]:
+def energy_charges(
+    elements: Sequence[Element], stay: Stay, parts: Iterable[Piece], cent: Decimal
+) -> list[Charge]:
     """One charge per component; the total is rounded up once, to the step of the last one."""
     found: dict[int, list[Any]] = {}
     last: PriceComponent | None = None
@@ -179,19 +191,21 @@ def energy_charges(elements: Sequence[Element], stay: Stay, parts: Iterable[Piec
         return []
     total = sum((kwh for _, _, kwh in found.values()), Decimal(0))
     step = Decimal(last.step_size) / 1000
-    surplus = -(-total // step) * step - total
+    surplus = (total / step).to_integral_value(ROUND_CEILING) * step - total
     charges = []
     for element, component, kwh in found.values():
         billed = kwh + surplus if component is last else kwh
         exact = component.price * billed
         charges.append(Charge(
-            element, component, element.name, "energy", billed, component.price, exact, rounded(exact, cent),
-            measured=kwh,
+            element, component, element.name, "energy", billed, component.price, exact,
+            rounded(exact, cent), measured=kwh,
         ))
     return charges
 
 
-def flat_charges(elements: Sequence[Element], stay: Stay, parts: Iterable[Piece], cent: Decimal) -> list[Charge]:
+def flat_charges(
+    elements: Sequence[Element], stay: Stay, parts: Iterable[Piece], cent: Decimal
+) -> list[Charge]:
     """Each fee once, when it first applies. A start fee looks at the clock once, when the stay starts."""
     found: dict[int, Charge] = {}
     for piece in parts:

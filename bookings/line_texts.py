@@ -66,7 +66,8 @@ class Texts:
             if charge.measured is not None and charge.quantity - charge.measured >= SECOND:
                 words += f" ({duration(int(charge.measured))}, rounded up)"
         if percent:
-            words += f", {'including' if self.tariff.tax_included else 'plus'} {plain(percent)} % tax"
+            plus = "including" if self.tariff.tax_included else "plus"
+            words += f", {plus} {plain(trimmed(percent))} % tax"
         return quantity, unit, (charge.label or self._label(charge.kind), words)
 
     def _label(self, kind: str) -> str:
@@ -88,10 +89,11 @@ class Texts:
         if cap.kind == "rolling":
             label, span = ("Day cap", "24 hours") if cap.days == 1 else ("Cap", f"{cap.days} days")
         else:
-            label, span = ("Day cap", "calendar day") if cap.days == 1 else ("Cap", f"{cap.days} calendar days")
+            label, span = ("Day cap", "day") if cap.days == 1 else ("Cap", f"{cap.days} calendar days")
         if cap.days == 7:
             label = "Week cap"
-        return label, f"Parking costs at most {plain(limit)} {self.tariff.currency}{self._plus_tax()} per {span}."
+        money = f"{plain(limit)} {self.tariff.currency}{self._plus_tax()}"
+        return label, f"Parking costs at most {money} per {span}."
 
     def limit(self, kind: str, limit: Decimal, *, is_before: bool) -> tuple[str, str]:
         label, word = ("Minimum charge", "least") if kind == "minimum" else ("Maximum charge", "most")

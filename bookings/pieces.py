@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from lots.clock import first_reaching
-from lots.rates import WEEKDAYS, DayCap, Element, Package, Restrictions, Tariff
+from lots.rates import ALWAYS, WEEKDAYS, DayCap, Element, Package, Restrictions, Tariff
 
 DAY = timedelta(days=1)
 MIDNIGHT = time(0)
@@ -49,7 +50,7 @@ class Stay:
         if not self.readings and self.charging_ends_at is None:
             nothing = Decimal(0)
             marks = [self.starts_at, *sorted(set(cuts)), self.ends_at]
-            return [Piece(*pair, nothing, nothing, True) for pair in zip(marks, marks[1:], strict=False)]
+            return [Piece(*pair, nothing, nothing, True) for pair in pairwise(marks)]
 
         cuts, kwh_cuts = sorted(set(cuts)), sorted(set(kwh_cuts))
         found: list[Piece] = []
@@ -71,12 +72,12 @@ class Stay:
         if first:
             yield Piece(self.starts_at, self.starts_at, Decimal(0), first, True)
         moments = sorted(marks)
-        for start, end in zip(moments, moments[1:], strict=False):
+        for start, end in pairwise(moments):
             yield Piece(start, end, marks[start], marks[end], end <= charging_ends_at)
 
 
 def _kwh_at(moment: datetime, known: list[tuple[datetime, Decimal]]) -> Decimal:
-    for (start, low), (end, high) in zip(known, known[1:], strict=False):
+    for (start, low), (end, high) in pairwise(known):
         if start <= moment <= end:
             return low + (high - low) * _share(start, end, moment)
     return known[-1][1]
@@ -111,7 +112,7 @@ def _cut_by_energy(piece: Piece, kwh_cuts: list[Decimal]) -> Iterator[Piece]:
 
 
 def cuts(tariff: Tariff, elements: Iterable[Element], stay: Stay) -> set[datetime]:
-    """Every moment within the stay at which an element may begin or cease to apply, or a cap period begins."""
+    """Every moment within the stay at which an element may begin or cease, or a cap counts anew."""
     found: set[datetime] = set()
     times: set[time] = set()
     for element in elements:
@@ -126,7 +127,8 @@ def cuts(tariff: Tariff, elements: Iterable[Element], stay: Stay) -> set[datetim
     for cap in tariff.day_caps:
         if cap.kind == "rolling":
             length = cap.days * DAY
-            found.update(stay.starts_at + n * length for n in range(1, (stay.ends_at - stay.starts_at) // length + 1))
+            count = (stay.ends_at - stay.starts_at) // length
+            found.update(stay.starts_at + n * length for n in range(1, count + 1))
         else:
             times.add(cap.reset)
     for day in _local_days(stay) if times else ():
@@ -179,14 +181,18 @@ def is_within(moment: datetime, start: time | None, end: time | None, zone: Zone
 def applies(element: Element, piece: Piece, stay: Stay, *, clock: datetime | None = None) -> bool:
     """Whether an element's restrictions hold in a piece; the clock rules may be read at another moment."""
     rule = element.restrictions
+    if rule is ALWAYS:
+        return True
     moment = piece.starts_at if clock is None else clock
-    if rule.min_duration is not None and piece.starts_at < stay.starts_at + timedelta(seconds=rule.min_duration):
+    elapsed = piece.starts_at - stay.starts_at
+    if rule.min_duration is not None and elapsed < timedelta(seconds=rule.min_duration):
         return False
-    if rule.max_duration is not None and piece.starts_at >= stay.starts_at + timedelta(seconds=rule.max_duration):
+    if rule.max_duration is not None and elapsed >= timedelta(seconds=rule.max_duration):
         return False
     if not (_at_least(piece.kwh_from, rule.min_kwh) and _below(piece.kwh_from, rule.max_kwh)):
         return False
-    if (rule.start_time or rule.end_time) and not is_within(moment, rule.start_time, rule.end_time, stay.zone):
+    start, end = rule.start_time, rule.end_time
+    if (start is not None or end is not None) and not is_within(moment, start, end, stay.zone):
         return False
     if rule.day_of_week or rule.start_date or rule.end_date:
         return _on_day(rule, local_day(moment, stay.zone))

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,13 +18,14 @@ from bookings import charges, line_texts, pieces
 from bookings.charges import Charge, rounded
 from bookings.line_texts import plain
 from bookings.pieces import Piece, Stay
-from lots.rates import FLAT, PARKING_TIME, TIME, Element, Package, PriceComponent, Tariff
+from lots.rates import FLAT, PARKING_TIME, TIME, Element, Limit, Package, PriceComponent, Tariff
 
 # ISO 4217: how many decimals a currency has, where it is not two.
 CURRENCY_DIGITS = {
-    **dict.fromkeys("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(), 0),
-    **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
-    **dict.fromkeys("CLF UYW".split(), 4),
+    "BIF": 0, "CLP": 0, "DJF": 0, "GNF": 0, "ISK": 0, "JPY": 0, "KMF": 0, "KRW": 0, "PYG": 0,
+    "RWF": 0, "UGX": 0, "UYI": 0, "VND": 0, "VUV": 0, "XAF": 0, "XOF": 0, "XPF": 0,
+    "BHD": 3, "IQD": 3, "JOD": 3, "KWD": 3, "LYD": 3, "OMR": 3, "TND": 3,
+    "CLF": 4, "UYW": 4,
 }
 CENTS = {digits: Decimal(1).scaleb(-digits) for digits in range(5)}
 
@@ -134,7 +136,7 @@ def _stay(
     if readings:
         known = tuple((pieces.to_utc(moment, "readings"), total) for moment, total in readings)
         order = [(start, Decimal(0)), *known, (end, known[-1][1])]
-        if any(a[0] > b[0] or a[1] > b[1] for a, b in zip(order, order[1:], strict=False)):
+        if any(a[0] > b[0] or a[1] > b[1] for a, b in pairwise(order)):
             raise ValueError("Readings must lie within the stay and rise.")
     else:
         known = () if kwh is None else ((end if charging_end is None else charging_end, kwh),)
@@ -175,8 +177,9 @@ class _Bill:
         if not everything_free:
             self._add_limits()
         if not self.lines:
-            self._line(self.texts.free(self.tariff.free_minutes if everything_free else None),
-                       "free", Decimal(0), "x", Decimal(0), Decimal(0), Decimal(0))
+            nothing = Decimal(0)
+            text = self.texts.free(self.tariff.free_minutes if everything_free else None)
+            self.lines.append(self._line(text, "free", nothing, "x", nothing, nothing, nothing))
         total, tax = self._totals()
         return Price(self.tariff.currency, tuple(self.lines), total - tax, tax, total)
 
@@ -225,7 +228,7 @@ class _Bill:
         for piece in parts:
             begins.setdefault(pieces.cap_periods(self.tariff, piece.starts_at, stay), piece.starts_at)
         marks = [*begins.values(), stay.ends_at]
-        spans = list(zip(marks, marks[1:], strict=False))
+        spans = list(pairwise(marks))
         return [(*span, best) for span in spans if (best := self._cheapest(*span)) is not None]
 
     def _cheapest(self, starts_at: datetime, ends_at: datetime) -> Package | None:
@@ -277,7 +280,7 @@ class _Bill:
                     seen.add(percent)
                     reached[percent] = reached.get(percent, 0) + 1
         return [
-            self._made(text, "cap", Decimal(reached[percent]), "x", limit, -cut, -tax)
+            self._line(text, "cap", Decimal(reached[percent]), "x", limit, -cut, -tax)
             for percent, (cut, tax) in taken.items()
         ]
 
@@ -287,18 +290,18 @@ class _Bill:
         net = total - tax
         if (low := self.tariff.min_price) is not None:
             percent = self._percent(self._main_tax())
-            target = self._at_least(net, total, percent)
+            target = self._at_least(low, net, total, percent)
             if target != (net, total):
-                self._limit_line("minimum", net, total, target, low.after_taxes or low.before_taxes)
+                self._limit_line("minimum", low, net, total, target)
                 net, total = target
         if (high := self.tariff.max_price) is not None:
-            target = self._at_most(net, total)
+            target = self._at_most(high, net, total)
             if target != (net, total):
-                self._limit_line("maximum", net, total, target, high.after_taxes or high.before_taxes)
+                self._limit_line("maximum", high, net, total, target)
 
-    def _at_least(self, net: Decimal, total: Decimal, percent: Decimal) -> tuple[Decimal, Decimal]:
-        limit = self.tariff.min_price
-        assert limit is not None
+    def _at_least(
+        self, limit: Limit, net: Decimal, total: Decimal, percent: Decimal
+    ) -> tuple[Decimal, Decimal]:
         tax = total - net
         if limit.before_taxes is not None and net < limit.before_taxes:
             missing = rounded(limit.before_taxes, self.cent) - net
@@ -311,9 +314,7 @@ class _Bill:
             net, tax = net + missing - share, tax + share
         return net, net + tax
 
-    def _at_most(self, net: Decimal, total: Decimal) -> tuple[Decimal, Decimal]:
-        limit = self.tariff.max_price
-        assert limit is not None
+    def _at_most(self, limit: Limit, net: Decimal, total: Decimal) -> tuple[Decimal, Decimal]:
         tax = total - net
         if limit.before_taxes is not None and net > limit.before_taxes:
             allowed = rounded(limit.before_taxes, self.cent)
@@ -329,17 +330,14 @@ class _Bill:
         return net, net + tax
 
     def _limit_line(
-        self, kind: str, net: Decimal, total: Decimal, target: tuple[Decimal, Decimal], limit: Decimal | None
+        self, kind: str, limit: Limit, net: Decimal, total: Decimal, target: tuple[Decimal, Decimal]
     ) -> None:
+        is_before = limit.after_taxes is None
+        rate = rounded((limit.before_taxes if is_before else limit.after_taxes) or Decimal(0), self.cent)
+        label, words = self.texts.limit(kind, rate, is_before=is_before)
         amount = target[1] - total
-        rate = rounded(limit or Decimal(0), self.cent)
-        text = self.texts.limit(kind, rate, is_before=self._limit_is_before(kind))
-        self.lines.append(self._made(text, kind, Decimal(1), "x", rate, target[0] - net, amount - (target[0] - net),
-                                     gross=amount))
-
-    def _limit_is_before(self, kind: str) -> bool:
-        limit = self.tariff.min_price if kind == "minimum" else self.tariff.max_price
-        return limit is not None and limit.after_taxes is None
+        tax = amount - (target[0] - net)
+        self.lines.append(Line(label, kind, Decimal(1), "x", rate, amount, tax, words))
 
     def _main_tax(self) -> Decimal | None:
         parts = (part for element in self.elements for part in element.components)
@@ -352,17 +350,16 @@ class _Bill:
             percent = self._percent(charge.component.tax)
             tax = charge.tax or self._tax(charge.amount, percent)
             quantity, unit, text = self.texts.charge(charge, percent)
-            self.lines.append(self._made(text, charge.kind, quantity, unit, charge.rate, charge.amount, tax))
+            self.lines.append(self._line(text, charge.kind, quantity, unit, charge.rate, charge.amount, tax))
 
-    def _line(self, text: tuple[str, str], kind: str, quantity: Decimal, unit: str, rate: Decimal,
-              amount: Decimal, tax: Decimal) -> None:
-        self.lines.append(self._made(text, kind, quantity, unit, rate, amount, tax))
-
-    def _made(self, text: tuple[str, str], kind: str, quantity: Decimal, unit: str, rate: Decimal,
-              amount: Decimal, tax: Decimal, gross: Decimal | None = None) -> Line:
-        if gross is None:
-            gross = amount if self.tariff.tax_included else amount + tax
-        return Line(text[0], kind, quantity, unit, rate, rounded(gross, self.cent), rounded(tax, self.cent), text[1])
+    def _line(
+        self, text: tuple[str, str], kind: str, quantity: Decimal, unit: str, rate: Decimal,
+        amount: Decimal, tax: Decimal,
+    ) -> Line:
+        """`amount` is in the tariff's terms, with or without tax."""
+        gross = amount if self.tariff.tax_included else amount + tax
+        gross, tax = rounded(gross, self.cent), rounded(tax, self.cent)
+        return Line(text[0], kind, quantity, unit, rate, gross, tax, text[1])
 
     def _totals(self) -> tuple[Decimal, Decimal]:
         zero = Decimal(0).quantize(self.cent)

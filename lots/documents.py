@@ -32,7 +32,8 @@ class Fields:
             raise RatesError(path, "An object is expected here.")
         for key in value:
             if not isinstance(key, str) or key != key.strip() or not key:
-                raise RatesError(join(path, str(key)), f"The name {key!r} is empty or has a blank at its edge.")
+                where = join(path, str(key))
+                raise RatesError(where, f"The name {key!r} is empty or has a blank at its edge.")
         self.path = path
         self.left = dict(value)
 
@@ -68,6 +69,11 @@ class Fields:
 
 def join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
+
+
+def without_none(document: dict[str, Any]) -> dict[str, Any]:
+    """A document being written, without the fields that say nothing."""
+    return {name: value for name, value in document.items() if value is not None}
 
 
 def amount(value: Any, path: str) -> Decimal:
@@ -168,4 +174,5 @@ def moment(value: Any, path: str) -> datetime:
             raise ValueError
         return datetime.fromisoformat(value)
     except ValueError:
-        raise RatesError(path, f"{str(value)[:40]!r} is not a date and time such as 2026-01-31T12:00:00Z.") from None
+        shown = str(value)[:40]
+        raise RatesError(path, f"{shown!r} is not a date and time such as 2026-01-31T12:00:00Z.") from None

@@ -13,7 +13,8 @@ from typing import Any
 
 from lots import documents
 from lots.documents import Fields, RatesError
-from lots.rates import ALWAYS, TYPES, Element, Limit, PriceComponent, Restrictions, Tariff
+from lots.rates import TYPES, Element, Limit, PriceComponent, Tariff
+from lots.restrictions import ALWAYS, QUANTITIES, Restrictions
 
 VERSIONS = ("2.2.1", "2.3.0")
 # The words of OCPI's TariffRestrictions that we share.
@@ -166,8 +167,7 @@ def _ocpi_element(element: Element, tax: Decimal, path: str) -> dict[str, Any]:
     document: dict[str, Any] = {"price_components": components}
     if rule != ALWAYS:
         written = rule.to_json()
-        numbers = ("min_kwh", "max_kwh", "min_current", "max_current", "min_power", "max_power")
         document["restrictions"] = {
-            name: Decimal(value) if name in numbers else value for name, value in written.items()
+            name: Decimal(value) if name in QUANTITIES else value for name, value in written.items()
         }
     return document

@@ -7,24 +7,24 @@ things parking needs and OCPI lacks are added: steps, packages, day caps and fre
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from datetime import date, time
+from dataclasses import dataclass
+from datetime import time
 from decimal import Decimal
 from typing import Any
 
 from lots import documents
-from lots.documents import Fields, RatesError
+from lots.documents import Fields, RatesError, without_none
+from lots.restrictions import ALWAYS, WEEKDAYS, Restrictions
 
 __all__ = [
-    "DayCap", "Element", "FreeMinutes", "Limit", "Package", "PriceComponent", "RatesError", "Restrictions",
-    "Step", "Tariff", "minimum_one_hour", "simple", "started_hours", "stepped", "warnings",
+    "ALWAYS", "ENERGY", "FLAT", "PARKING_TIME", "TIME", "TIMED", "TYPES", "WEEKDAYS", "DayCap", "Element",
+    "FreeMinutes", "Limit", "Package", "PriceComponent", "RatesError", "Restrictions", "Step", "Tariff",
+    "minimum_one_hour", "simple", "started_hours", "stepped", "warnings",
 ]
 
 FLAT, TIME, PARKING_TIME, ENERGY = "FLAT", "TIME", "PARKING_TIME", "ENERGY"
 TYPES = (FLAT, TIME, PARKING_TIME, ENERGY)
 TIMED = (TIME, PARKING_TIME)
-WEEKDAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
-RESERVATIONS = ("RESERVATION", "RESERVATION_EXPIRES")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Step:
         return step
 
     def to_json(self) -> dict[str, Any]:
-        return _without_none({"price": str(self.price), "seconds": self.seconds, "times": self.times})
+        return without_none({"price": str(self.price), "seconds": self.seconds, "times": self.times})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,8 @@ class PriceComponent:
     """One dimension: `price` is per hour (TIME, PARKING_TIME), per kWh (ENERGY) or once (FLAT).
 
     `step_size` (seconds, or Wh) rounds the stay's total up once, as OCPI does. `steps` replace `price`
-    and `step_size` for what is sold in blocks; they count from the moment the element begins to apply.
+    and `step_size` for what is sold in blocks; they count from the moment the element begins to apply,
+    or, if it `continues`, go on where an equal component stopped earlier in the stay.
     """
 
     type: str
@@ -63,6 +64,7 @@ class PriceComponent:
     step_size: int = 1
     tax: Decimal | None = None  # percent; None takes the tariff's
     steps: tuple[Step, ...] = ()
+    continues: bool = False
 
     @classmethod
     def from_json(cls, value: Any, path: str) -> PriceComponent:
@@ -70,10 +72,11 @@ class PriceComponent:
         steps = taken.list("steps", Step.from_json, ())
         part = cls(
             type=taken.read("type", documents.one_of(TYPES)),
-            price=taken.read("price", documents.amount, Decimal(0)) if steps else taken.read("price", documents.amount),
+            price=taken.read("price", documents.amount, Decimal(0) if steps else documents.REQUIRED),
             step_size=taken.read("step_size", documents.whole_from_one, 1),
             tax=taken.read("tax", documents.percent, None),
             steps=steps,
+            continues=taken.read("continues", documents.flag, False),
         )
         taken.finish()
         if steps and part.type not in TIMED:
@@ -85,76 +88,12 @@ class PriceComponent:
         return part
 
     def to_json(self) -> dict[str, Any]:
+        priced: dict[str, Any]
         if self.steps:
-            priced: dict[str, Any] = {"steps": [step.to_json() for step in self.steps]}
+            priced = {"steps": [step.to_json() for step in self.steps], "continues": self.continues or None}
         else:
             priced = {"price": str(self.price), "step_size": self.step_size}
-        return _without_none({"type": self.type, **priced, "tax": _text(self.tax)})
-
-
-@dataclass(frozen=True, slots=True)
-class Restrictions:
-    """When an element applies. Clock times, days and dates are lot-local; `min_…` is inclusive, `max_…` not.
-
-    `end_time` not after `start_time` runs past midnight; the day of the week is that of the moment itself.
-    Durations are seconds since the stay began, energy is kWh since then. `end_date` is the first day out.
-    """
-
-    start_time: time | None = None
-    end_time: time | None = None
-    day_of_week: tuple[str, ...] = ()
-    start_date: date | None = None
-    end_date: date | None = None
-    min_duration: int | None = None
-    max_duration: int | None = None
-    min_kwh: Decimal | None = None
-    max_kwh: Decimal | None = None
-    min_current: Decimal | None = None  # ampere
-    max_current: Decimal | None = None
-    min_power: Decimal | None = None  # kW
-    max_power: Decimal | None = None
-    vehicle_kinds: tuple[str, ...] = ()
-    spot_kinds: tuple[str, ...] = ()
-    reservation: str | None = None
-
-    @classmethod
-    def from_json(cls, value: Any, path: str) -> Restrictions:
-        taken = Fields(value, path)
-        weekday = documents.one_of(WEEKDAYS)
-        found = cls(
-            **{name: taken.read(name, documents.clock, None) for name in ("start_time", "end_time")},
-            **{name: taken.read(name, documents.day, None) for name in ("start_date", "end_date")},
-            **{name: taken.read(name, documents.whole, None) for name in ("min_duration", "max_duration")},
-            **{name: taken.read(name, documents.amount, None) for name in _QUANTITIES},
-            **{name: taken.list(name, documents.text, ()) for name in ("vehicle_kinds", "spot_kinds")},
-            day_of_week=taken.list("day_of_week", weekday, ()),
-            reservation=taken.read("reservation", documents.one_of(RESERVATIONS), None),
-        )
-        taken.finish()
-        for name in ("duration", "kwh", "current", "power"):
-            low, high = getattr(found, f"min_{name}"), getattr(found, f"max_{name}")
-            if low is not None and high is not None and low >= high:
-                raise RatesError(f"{path}.max_{name}", f"max_{name} must be above min_{name}.")
-        if found.start_date and found.end_date and found.start_date >= found.end_date:
-            raise RatesError(f"{path}.end_date", "end_date must lie after start_date.")
-        return found
-
-    def to_json(self) -> dict[str, Any]:
-        document: dict[str, Any] = {}
-        for name in (field.name for field in fields(self)):
-            value = getattr(self, name)
-            if isinstance(value, time):
-                value = value.isoformat("seconds" if value.second else "minutes")
-            elif isinstance(value, tuple):
-                value = list(value) or None
-            elif value is not None and not isinstance(value, int):
-                value = str(value)
-            document[name] = value
-        return _without_none(document)
-
-
-_QUANTITIES = ("min_kwh", "max_kwh", "min_current", "max_current", "min_power", "max_power")
-ALWAYS = Restrictions()
+        return without_none({"type": self.type, **priced, "tax": _text(self.tax)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,11 +117,12 @@ class Element:
         taken.finish()
         types = [part.type for part in element.components]
         if not types or len(set(types)) < len(types):
-            raise RatesError(f"{path}.price_components", "An element has each type at most once, and at least one.")
+            where = f"{path}.price_components"
+            raise RatesError(where, "An element has at least one component, and each type at most once.")
         return element
 
     def to_json(self) -> dict[str, Any]:
-        return _without_none({
+        return without_none({
             "name": self.name or None,
             "price_components": [part.to_json() for part in self.components],
             "restrictions": self.restrictions.to_json() or None,
@@ -228,7 +168,7 @@ class Package:
         return package
 
     def to_json(self) -> dict[str, Any]:
-        return _without_none({
+        return without_none({
             "name": self.name, "price": str(self.price),
             "arrive_from": _clock(self.arrive_from), "arrive_to": _clock(self.arrive_to),
             "leave_from": _clock(self.leave_from), "leave_to": _clock(self.leave_to),
@@ -265,7 +205,7 @@ class DayCap:
         return cap
 
     def to_json(self) -> dict[str, Any]:
-        return _without_none({
+        return without_none({
             "amount": _text(self.amount), "kind": self.kind, "days": self.days, "reset": _clock(self.reset),
         })
 
@@ -302,14 +242,18 @@ class Limit:
     @classmethod
     def from_json(cls, value: Any, path: str) -> Limit:
         taken = Fields(value, path)
-        limit = cls(**{name: taken.read(name, documents.amount, None) for name in ("before_taxes", "after_taxes")})
+        limit = cls(
+            before_taxes=taken.read("before_taxes", documents.amount, None),
+            after_taxes=taken.read("after_taxes", documents.amount, None),
+        )
         taken.finish()
         if limit.before_taxes is None and limit.after_taxes is None:
             raise RatesError(path, "A limit needs before_taxes or after_taxes.")
         return limit
 
     def to_json(self) -> dict[str, Any]:
-        return _without_none({"before_taxes": _text(self.before_taxes), "after_taxes": _text(self.after_taxes)})
+        document = {"before_taxes": _text(self.before_taxes), "after_taxes": _text(self.after_taxes)}
+        return without_none(document)
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,7 +312,7 @@ class Tariff:
         document["tax"] = str(self.tax) if self.tax else None
         document["tax_included"] = self.tax_included
         document["end_inclusive"] = self.end_inclusive or None
-        return _without_none(document)
+        return without_none(document)
 
 
 def _text(value: Decimal | None) -> str | None:
@@ -377,10 +321,6 @@ def _text(value: Decimal | None) -> str | None:
 
 def _clock(value: time | None) -> str | None:
     return None if value is None else value.isoformat("seconds" if value.second else "minutes")
-
-
-def _without_none(document: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in document.items() if value is not None}
 
 
 # Presets, for the simple lot and the tariff editor.
@@ -428,7 +368,7 @@ def warnings(tariff: Tariff) -> list[str]:
             "at a lower one when the stay goes on."
         )
     if any(part.step_size > 1 for part in rounded) and any(part.steps for part in parts):
-        found.append("A step_size above 1 beside steps: time rounded up may be taken back when the steps begin.")
+        found.append("A step_size above 1 beside steps: time rounded up may be taken back when steps begin.")
     if tariff.packages and tariff.elements:
         found.append("A package may make a longer stay cheaper than a shorter one that misses its hours.")
     return found
