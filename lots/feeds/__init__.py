@@ -51,7 +51,8 @@ def _load(path: Path) -> Any:
         raise FeedError(path, f"line {line}", "the file is not UTF-8 text") from None
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
-        raise FeedError(path, where, f"this is not valid JSON ({error.msg[0].lower()}{error.msg[1:]})") from None
+        found = error.msg[0].lower() + error.msg[1:]
+        raise FeedError(path, where, f"this is not valid JSON ({found})") from None
     except (ValueError, RecursionError) as error:
         raise FeedError(path, "", f"this is not valid JSON ({error or 'nested too deeply'})") from None
 

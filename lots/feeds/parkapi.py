@@ -18,7 +18,9 @@ COVERED = {"garage", "underground"}
 
 
 def recognises(data: Any) -> bool:
-    return isinstance(data, dict) and data.get("type") == "FeatureCollection" and isinstance(data.get("features"), list)
+    if not isinstance(data, dict):
+        return False
+    return data.get("type") == "FeatureCollection" and isinstance(data.get("features"), list)
 
 
 def entries(data: Any, stem: str) -> Iterator[tuple[str, Any]]:

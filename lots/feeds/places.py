@@ -11,7 +11,10 @@ import tzfpy
 
 from lots.feeds.records import EntryRefused
 
-EURO_COUNTRIES = ["AT", "BE", "BG", "CY", "DE", "EE", "ES", "FI", "FR", "GR", "HR", "IE", "IT", "LT", "LU", "LV", "MT", "NL", "PT", "SI", "SK"]
+EURO_COUNTRIES = [
+    "AT", "BE", "BG", "CY", "DE", "EE", "ES", "FI", "FR", "GR", "HR",
+    "IE", "IT", "LT", "LU", "LV", "MT", "NL", "PT", "SI", "SK",
+]  # fmt: skip
 
 CURRENCIES = dict.fromkeys(EURO_COUNTRIES, "EUR") | {
     "AU": "AUD", "CA": "CAD", "CH": "CHF", "CZ": "CZK", "DK": "DKK", "GB": "GBP", "HU": "HUF",
@@ -82,14 +85,19 @@ def city_of_file(stem: str) -> City:
 def place(latitude: Decimal, longitude: Decimal) -> Place:
     """Zone, country and currency of a position (WGS 84 degrees). Raises EntryRefused at sea."""
     zone = tzfpy.get_tz(float(longitude), float(latitude))
-    country = _countries().get(zone)
-    if country is None:
+    country = country_of_zone(zone)
+    if not country:
         # Swapped coordinates of a European lot land in the Indian Ocean or the Gulf of Aden.
         raise EntryRefused(f"the position {latitude}, {longitude} (latitude, longitude) is not on land")
     currency = CURRENCIES.get(country)
     if currency is None:
         raise EntryRefused(f"no currency is known here for the country {country}")
     return Place(zone, country, currency)
+
+
+def country_of_zone(zone: str) -> str:
+    """ISO 3166 code; empty for zones of no country, such as Etc/UTC."""
+    return _countries().get(zone, "")
 
 
 @cache

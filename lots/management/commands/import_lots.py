@@ -74,7 +74,8 @@ class Command(BaseCommand):
                 failed.append(str(error))
                 self.stderr.write(f"{error}. Nothing of this file was imported.")
                 continue
-            self._tell(file, self._import(feed, price, options["limit"], options["dry_run"]), options["dry_run"])
+            summary = self._import(feed, price, options["limit"], options["dry_run"])
+            self._tell(file, summary, options["dry_run"])
         if failed:
             raise CommandError(f"{len(failed)} of {len(options['files'])} files could not be imported.")
 
@@ -97,15 +98,15 @@ class Command(BaseCommand):
     def _tell(self, file: str, summary: Summary, dry_run: bool) -> None:
         prefix = "Dry run, nothing kept. " if dry_run else ""
         self.stdout.write(
-            f"{prefix}{file}: {summary.made} lots made with {summary.spots:,} new spots, "
-            f"{summary.updated} updated, {summary.unchanged} unchanged, {len(summary.refused)} refused."
+            f"{prefix}{file}: lots made {summary.made}, updated {summary.updated}, "
+            f"unchanged {summary.unchanged}, refused {len(summary.refused)}; new spots {summary.spots:,}"
         )
         for reason in summary.refused:
             self.stdout.write(f"  refused {reason}")
         for note in summary.notes:
             self.stdout.write(f"  note {note}")
         for amount, count in summary.default_prices.items():
-            self.stdout.write(f"  {count} lots publish no price per hour and got {amount}")
+            self.stdout.write(f"  no price per hour is published for {count} of them: they got {amount}")
 
 
 def take(record: LotRecord, price: Decimal | None, summary: Summary, now: datetime) -> None:
