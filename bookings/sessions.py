@@ -93,8 +93,8 @@ def read_sessions(path: str | Path, zone: ZoneInfo | None = None) -> list[Sessio
     for line, cells in table.rows:
         session = reader.session(line, cells)
         if session.source_id in seen:
-            first = seen[session.source_id]
-            raise SessionError(path, f"line {line}", f"session {session.source_id!r} is already on line {first}")
+            sentence = f"session {session.source_id!r} is already on line {seen[session.source_id]}"
+            raise SessionError(path, f"line {line}", sentence)
         seen[session.source_id] = line
         sessions.append(session)
     if not sessions:
@@ -127,7 +127,9 @@ def _columns(path: Path, names: list[str]) -> dict[str, int]:
 class _RowReader:
     """Turns the cells of a row into a Session, and complains about the exact cell."""
 
-    def __init__(self, path: Path, headings: list[str], columns: dict[str, int], zone: ZoneInfo | None) -> None:
+    def __init__(
+        self, path: Path, headings: list[str], columns: dict[str, int], zone: ZoneInfo | None
+    ) -> None:
         self.path = path
         self.headings = headings
         self.columns = columns
@@ -135,7 +137,8 @@ class _RowReader:
 
     def session(self, line: int, cells: list[Any]) -> Session:
         if len(cells) != len(self.headings):
-            raise SessionError(self.path, f"line {line}", f"{len(cells)} columns instead of {len(self.headings)}")
+            sentence = f"{len(cells)} columns instead of {len(self.headings)}"
+            raise SessionError(self.path, f"line {line}", sentence)
         arrival = self._cell(line, cells, "arrival", self._moment)
         departure = self._cell(line, cells, "departure", self._moment)
         if arrival.tzinfo is departure.tzinfo is self.zone and departure <= arrival:

@@ -100,7 +100,7 @@ def test_an_offset_wins_over_the_zone(tmp_path):
         ("A1,2026-05-01 08:00,soon,2", "line 3, column 'departure': 'soon' is not a date and time"),
         ("A1,,2026-05-01 09:00,2", "line 3, column 'arrival': the time is missing"),
         ("A1,2026-05-01 08:00,2026-05-01 08:00,2", "line 3, column 'departure': the departure is not after"),
-        ("A1,2026-03-29 02:30,2026-03-29 04:00,2", "line 3, column 'arrival': .* does not exist in Europe/Berlin"),
+        ("A1,2026-03-29 02:30,2026-03-29 04:00,2", "line 3, column 'arrival': .* does not exist in Europe"),
         ("A1,2026-05-01 08:00,2026-05-01 09:00", "line 3: 3 columns instead of 4"),
         ("A1,2026-05-02 08:00,2026-05-02 09:00,1", "line 3: session '1' is already on line 2"),
         ('A1,2026-05-02 08:00,"2026-05-02" 09:00,2', "line 3: this is not CSV"),
@@ -156,8 +156,9 @@ def test_a_wrong_cell_of_a_workbook_is_named_by_row_and_heading(tmp_path):
     path = tmp_path / "log.xlsx"
     book = openpyxl.Workbook()
     book.active.append(["Session", "CCS", "Arrival", "Departure"])
-    book.active.append([278.0, "CCS1", datetime(2026, 5, 1, 8), datetime(2026, 5, 1, 9)])
-    book.active.append([279, "CCS1", datetime(2026, 5, 1, 8), None])
+    eight = datetime.fromisoformat("2026-05-01T08:00")
+    book.active.append([278.0, "CCS1", eight, eight.replace(hour=9)])
+    book.active.append([279, "CCS1", eight, None])
     book.save(path)
 
     with pytest.raises(SessionError, match=r"line 3, column 'Departure': the time is missing"):
