@@ -10,6 +10,10 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 
+# Features too few have for those who need them: given to others last.
+SCARCE = frozenset({"ev", "accessible", "family"})
+
+
 class CodeSetField(models.CharField):
     """A small set of known codes in one text column, so that SQLite and PostgreSQL can both filter it.
 
@@ -32,8 +36,7 @@ class CodeSetField(models.CharField):
         return self.to_python(value)
 
     def to_python(self, value: Any) -> tuple[str, ...]:
-        parts = value.replace("|", " ").split() if isinstance(value, str) else (value or ())
-        return tuple(sorted(set(parts)))
+        return read_codes(value)
 
     def get_prep_value(self, value: Any) -> str:
         # A filter's text is passed on as it is: it is a part of what is stored.
@@ -65,6 +68,11 @@ class CodeSetField(models.CharField):
             help_text=self.help_text,
             widget=kwargs.get("widget") or forms.CheckboxSelectMultiple,
         )
+
+
+def read_codes(value: Any) -> tuple[str, ...]:
+    parts = value.replace("|", " ").split() if isinstance(value, str) else (value or ())
+    return tuple(sorted(set(parts)))
 
 
 def code_filter(code: str) -> str:
@@ -103,7 +111,8 @@ class NumberKeyField(DerivedMixin, models.CharField):
 class ScarcityField(DerivedMixin, models.PositiveSmallIntegerField):
     """How many special things a spot offers: plain spots (0) are given away first."""
 
-    source = staticmethod(lambda row: len(set(row.features_set()) & row.SCARCE))
+    # Not a method of the row: its copies in the history have fields, but no methods.
+    source = staticmethod(lambda row: len(set(read_codes(row.features)) & SCARCE))
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **{"default": 0, "editable": False, **kwargs})

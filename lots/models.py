@@ -17,7 +17,7 @@ from simple_history.models import HistoricalRecords
 
 from accounts.models import Vehicle
 from lots import clock, rates
-from lots.fields import CodeSetField, NumberKeyField, ScarcityField, code_filter
+from lots.fields import CodeSetField, NumberKeyField, ScarcityField, code_filter, read_codes
 from lots.hours import HoursError, OpeningHours
 
 FEATURES = [
@@ -249,8 +249,6 @@ class Spot(models.Model):
         MOTORCYCLE = "motorcycle", _("motorcycle")
         BICYCLE = "bicycle", _("bicycle")
 
-    SCARCE = frozenset({"ev", "accessible", "family"})
-
     lot = models.ForeignKey(Lot, models.PROTECT, related_name="spots", verbose_name=_("lot"))
     number = models.CharField(
         _("number"), max_length=20, validators=[RegexValidator(r"^\S+( \S+)*\Z", _("No blanks around it."))]
@@ -293,11 +291,11 @@ class Spot(models.Model):
         return f"{self.lot_id}/{self.number}"
 
     def features_set(self) -> tuple[str, ...]:
-        return CodeSetField().to_python(self.features)
+        return read_codes(self.features)
 
     def offers(self, features: tuple[str, ...], vehicle_kind: str = "") -> bool:
         """See also SpotQuerySet.offering()."""
-        kinds = CodeSetField().to_python(self.vehicle_kinds)
+        kinds = read_codes(self.vehicle_kinds)
         return set(features) <= set(self.features_set()) and (
             not vehicle_kind or not kinds or vehicle_kind in kinds
         )

@@ -1,0 +1,76 @@
+"""The cast and the stage of every test: Alice and Bob drive, Olga operates; it is a Monday at ten."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import pytest
+from django.db import connection, connections
+from django.test import Client
+
+from accounts.models import User
+from bookings.tests import factories
+from lots.models import Lot
+
+# Playwright's own event loop runs in the test's thread; Django would refuse every query there.
+os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """SQLite's tests run on a file: locks between threads are only real there."""
+    if connection.vendor == "sqlite":
+        connections["default"].settings_dict["TEST"]["NAME"] = str(
+            tmp_path_factory.mktemp("db") / "test.sqlite3"
+        )
+
+
+@pytest.fixture(autouse=True)
+def quiet_site(settings: Any, tmp_path: Any) -> None:
+    """Fast passwords, mail into memory, and a cache of the test's own."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.EMAIL_TRANSPORT = "django.core.mail.backends.locmem.EmailBackend"
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+
+
+@pytest.fixture
+def now() -> datetime:
+    return factories.NOW
+
+
+@pytest.fixture
+def alice(db: None) -> User:
+    return factories.make_user("alice")
+
+
+@pytest.fixture
+def bob(db: None) -> User:
+    return factories.make_user("bob")
+
+
+@pytest.fixture
+def olga(db: None) -> User:
+    return factories.make_user("olga", is_staff=True, is_superuser=True)
+
+
+@pytest.fixture
+def lot(db: None) -> Lot:
+    """Three spots at 2.50 EUR an hour in Berlin, always open."""
+    return factories.make_lot(3, name="Alexanderplatz", city="Berlin", country="DE")
+
+
+@pytest.fixture
+def alice_client(client: Client, alice: User) -> Client:
+    client.force_login(alice)
+    return client
+
+
+@pytest.fixture
+def threads_close_connections() -> Iterator[None]:
+    yield
+    connections.close_all()
