@@ -92,7 +92,7 @@ def amount(value: Any, path: str) -> Decimal:
     exponent = number.as_tuple().exponent
     if number >= LARGEST_AMOUNT or (isinstance(exponent, int) and exponent < -MOST_DECIMALS):
         raise RatesError(path, "This number is too large or too finely divided.")
-    return number if number else Decimal(0)
+    return number or number.copy_abs()  # -0 is 0
 
 
 def percent(value: Any, path: str) -> Decimal:

@@ -360,15 +360,16 @@ def stepped(
 def warnings(tariff: Tariff) -> list[str]:
     """Sentences for the tariff editor about what may surprise a driver: a longer stay that costs less."""
     found = []
-    parts = [part for element in tariff.elements for part in element.components if part.type in TIMED]
-    rounded = [part for part in parts if not part.steps]
-    if len({(part.price, part.step_size) for part in rounded}) > 1 and max(p.step_size for p in rounded) > 1:
-        found.append(
-            "Prices or step sizes differ between elements: time rounded up at one price may be billed "
-            "at a lower one when the stay goes on."
-        )
-    if any(part.step_size > 1 for part in rounded) and any(part.steps for part in parts):
-        found.append("A step_size above 1 beside steps: time rounded up may be taken back when steps begin.")
+    timed = [(part, e.max_price) for e in tariff.elements for part in e.components if part.type in TIMED]
+    rounded = [(part, cap) for part, cap in timed if not part.steps]
+    if any(part.step_size > 1 for part, _ in rounded):
+        if len({(part.price, part.step_size, part.tax, cap) for part, cap in rounded}) > 1:
+            found.append(
+                "Prices, step sizes, taxes or caps differ between elements: time rounded up at one price "
+                "may be billed at a lower one when the stay goes on."
+            )
+        if len(rounded) < len(timed):
+            found.append("step_size beside steps: time rounded up may be taken back when the steps begin.")
     if tariff.packages and tariff.elements:
         found.append("A package may make a longer stay cheaper than a shorter one that misses its hours.")
     return found
