@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
-environ.Env.read_env(BASE_DIR / ".env")
+environ.Env.read_env(env.str("ENV_FILE", default=str(BASE_DIR / ".env")))
 
 DEBUG = env.bool("DEBUG", default=True)
 # Everything the running system writes by itself (database, queue, mail, keys) stays in one folder.
@@ -137,6 +137,10 @@ TEMPLATES = [
 # --- Database -------------------------------------------------------------------------------------------
 DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{VAR / 'parkwell.sqlite3'}")}
 _database = DATABASES["default"]
+if "ENGINE" not in _database:
+    raise ImproperlyConfigured(
+        "DATABASE_URL is no database address we know; write sqlite:///path or postgres://user:password@host/name."
+    )
 _options = _database.setdefault("OPTIONS", {})
 if "sqlite" in _database["ENGINE"]:
     # IMMEDIATE takes the write lock when a transaction begins, so what it looked at cannot change
@@ -262,6 +266,7 @@ else:
         "health_check_interval": 10,
     }
 CELERY_TASK_IGNORE_RESULT = True
+CELERY_RESULT_EXPIRES = None  # nothing is kept, so beat needs no row to clean it up
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_TIME_LIMIT = 300
