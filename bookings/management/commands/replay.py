@@ -49,8 +49,8 @@ class Replay:
     lot: Lot
     sessions: list[Session]
     is_pool: bool
-    known: dict[str, int] = field(default_factory=dict)
-    """Source id -> key of the booking an earlier run made."""
+    known: dict[str, Booking] = field(default_factory=dict)
+    """By source id: what an earlier run and this one have made."""
     accepted: int = 0
     refused: Counter[str] = field(default_factory=Counter)
 
@@ -91,7 +91,7 @@ class Replay:
             booking = bookings.get(self.source_id(session))
             if booking is None:
                 continue
-            self.known[self.source_id(session)] = booking.pk
+            self.known[self.source_id(session)] = booking
             reached.append(Event(session.arrival, ARRIVAL, index))
             if booking.is_over:
                 reached.append(Event(session.departure, DEPARTURE, index))
@@ -101,7 +101,7 @@ class Replay:
         """All that was made of the sessions, by whichever run."""
         ids = {self.source_id(session) for session in self.sessions}
         rows = Booking.objects.filter(lot=self.lot, source_id__startswith=f"replay:{self.lot.pk}:")
-        fields = ["source_id", "state", "starts_at", "ends_at", "total"]
+        fields = ["source_id", "lot", "state", "starts_at", "ends_at", "total"]
         return [booking for booking in rows.only(*fields) if booking.source_id in ids]
 
     def _step(self, event: Event, done_until: Event | None) -> None:
@@ -109,8 +109,7 @@ class Replay:
         source_id = self.source_id(session)
         if event.kind == DEPARTURE:
             if source_id in self.known and (done_until is None or event > done_until):
-                booking = Booking.objects.get(pk=self.known[source_id])
-                services.release(booking, by=None, now=session.departure)
+                services.release(self.known[source_id], by=None, now=session.departure)
         elif source_id not in self.known:
             if done_until and event <= done_until:
                 self.refused["passed_in_an_earlier_run"] += 1
@@ -132,7 +131,7 @@ class Replay:
             self.refused[refusal.code] += 1
         else:
             self.accepted += 1
-            self.known[source_id] = booking.pk
+            self.known[source_id] = booking
 
 
 class Command(BaseCommand):
