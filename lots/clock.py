@@ -197,7 +197,7 @@ def _offsets(naive_local: datetime, zone: tzinfo) -> tuple[timedelta, timedelta]
 
 
 def _moment(naive_local: datetime, offset: timedelta) -> datetime:
-    return (naive_local - offset).replace(tzinfo=UTC, fold=0)
+    return (naive_local - offset).replace(tzinfo=UTC)
 
 
 def _jump_over(naive_local: datetime, zone: tzinfo) -> datetime:
