@@ -16,6 +16,7 @@ from accounts.models import User
 from bookings import guards, notices, pricing
 from bookings.errors import AlreadyParked, BadBooking, InvalidTransition, LotClosed, SpotTaken
 from bookings.models import Booking, State, TimelineEntry
+from bookings.pieces import LONGEST_STAY
 from lots import clock, money
 from lots.models import Lot, Tariff
 
@@ -131,6 +132,8 @@ def catch_up_lot(lot: Lot, now: datetime) -> None:
     due = (
         Booking.objects.filter(lot=lot)
         .filter(Q(state=State.HELD, held_until__lte=now) | Q(state=State.ACTIVE, ends_at__lte=now))
+        # Holds first: a stay that goes on may need the time a dead hold still keeps.
+        .order_by("-state", "pk")
         .values_list("pk", flat=True)
     )
     for pk in list(due):
@@ -220,15 +223,18 @@ def set_price(booking: Booking, starts_at: datetime, ends_at: datetime) -> None:
 
 
 def priced(booking: Booking, tariff: Tariff, starts_at: datetime, ends_at: datetime) -> pricing.Price:
-    return pricing.price(
-        tariff.rates,
-        starts_at,
-        ends_at,
-        zone=booking.lot.zone,
-        vehicle_kind=booking.vehicle_kind,
-        spot_kind=booking.spot.kind,
-        is_reservation=booking.kind == Booking.Kind.RESERVED,
-    )
+    try:
+        return pricing.price(
+            tariff.rates,
+            starts_at,
+            ends_at,
+            zone=booking.lot.zone,
+            vehicle_kind=booking.vehicle_kind,
+            spot_kind=booking.spot.kind,
+            is_reservation=booking.kind == Booking.Kind.RESERVED,
+        )
+    except pricing.NoPrice as error:
+        raise BadBooking("ends_at", str(error), code="no_price") from error
 
 
 def charge_fee(booking: Booking, fee: Decimal, label: str, explanation: str) -> None:
@@ -265,6 +271,8 @@ def check_grid(lot: Lot, field: str, at: datetime) -> None:
 def check_length(lot: Lot, starts_at: datetime, ends_at: datetime) -> None:
     if ends_at <= starts_at:
         raise BadBooking("ends_at", "The end must lie after the start.", code="end_before_start")
+    if ends_at - starts_at > LONGEST_STAY:
+        raise BadBooking("ends_at", "Nobody stays here for more than ten years.", code="too_long")
     minutes = (ends_at - starts_at).total_seconds() / 60
     if minutes < lot.min_stay_minutes:
         raise BadBooking(
