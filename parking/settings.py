@@ -228,13 +228,20 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["parking.strict_json.StrictJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "parking.api.exception_handler",
-    "DEFAULT_PAGINATION_CLASS": "parking.api.CursorPage",
+    "DEFAULT_PAGINATION_CLASS": "parking.pagination.CursorPage",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "PAGE_SIZE": 50,
     "COERCE_DECIMAL_TO_STRING": True,
+    "URL_FORMAT_OVERRIDE": None,
+    # "60/min"; an empty value lifts the limit.
+    "DEFAULT_THROTTLE_CLASSES": ["parking.throttles.AnonThrottle", "parking.throttles.UserThrottle"],
+    "DEFAULT_THROTTLE_RATES": {
+        "anon": env.str("THROTTLE_ANON", default="60/min") or None,
+        "user": env.str("THROTTLE_USER", default="300/min") or None,
+    },
     "NUM_PROXIES": TRUSTED_PROXY_COUNT,
 }
 SPECTACULAR_SETTINGS = {
@@ -242,6 +249,19 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Find, book, extend and leave parking and EV-charging spots.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1/",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "BookingKind": "bookings.models.Booking.Kind",
+        "BookingState": "bookings.models.State",
+        "SpotKind": "lots.models.Spot.Kind",
+        "VehicleKind": "accounts.models.Vehicle.Kind",
+    },
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "parking.schema.with_problems",
+        "parking.schema.with_sign_in",
+    ],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }

@@ -6,5 +6,12 @@ from django.urls import URLPattern, URLResolver, include, path
 urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", include("allauth.urls")),
     path("api/auth/", include("allauth.headless.urls")),
+    path("api/", include(("parking.api_urls", "api"))),
+    path("outbox/", include("accounts.outbox_urls")),
     path("admin/", admin.site.urls),
 ]
+
+handler400 = "parking.problems.bad_request"
+handler403 = "parking.problems.permission_denied"
+handler404 = "parking.problems.not_found"
+handler500 = "parking.problems.server_error"

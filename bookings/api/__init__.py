@@ -1,0 +1,1 @@
+"""The API of the heart: lots with what is free, quotes and bookings."""

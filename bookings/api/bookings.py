@@ -1,0 +1,123 @@
+"""The driver's bookings: make, see, change, leave. One service call an action."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import django_filters
+from django.db.models import QuerySet
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, serializers, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.answers import NotKept
+from accounts.models import User
+from accounts.strict import NothingSerializer
+from bookings import services
+from bookings.api import fields
+from bookings.api.filters import ChoicesFilter, MomentFilter, OrderingFilter
+from bookings.api.serializers import BookingSerializer, BookInput, ExtendInput
+from bookings.errors import InvalidTransition
+from bookings.idempotency import Idempotent
+from bookings.models import Booking, State
+
+
+class BookingFilter(django_filters.FilterSet):
+    state = ChoicesFilter(choices=State.choices, label="One state or several, separated by commas")
+    kind = django_filters.ChoiceFilter(choices=Booking.Kind.choices)
+    lot = django_filters.CharFilter("lot__slug")
+    # Those that overlap the window: an end after `from`, a start before `to`.
+    locals()["from"] = MomentFilter("ends_at", "gt", label="Ends after this moment")
+    to = MomentFilter("starts_at", "lt", label="Starts before this moment")
+    ordering = OrderingFilter(["starts_at", "ends_at", "created_at"])
+
+
+class CancellationSerializer(serializers.Serializer):
+    reference = serializers.CharField()
+    currency = serializers.CharField()
+    total = serializers.CharField()
+    refund_percent = serializers.IntegerField()
+    refunded = serializers.CharField(help_text="What would not be charged, or comes back")
+    retained = serializers.CharField()
+    reason = serializers.CharField()
+
+
+class BookingViewSet(
+    NotKept, Idempotent, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet
+):
+    serializer_class = BookingSerializer
+    filterset_class = BookingFilter
+    queryset: Any = Booking.objects.none()
+    lookup_field = "reference"
+    lookup_value_regex = "[0-9A-Za-z]{16}"
+    default_ordering = "-starts_at"
+
+    def get_queryset(self) -> QuerySet[Booking]:
+        if not isinstance(self.request.user, User):  # the schema is drawn for nobody
+            return self.queryset
+        mine = Booking.objects.of(self.request.user)
+        return mine.select_related("lot", "spot", "tariff", "driver").prefetch_related("timeline")
+
+    @extend_schema(request=BookInput, responses={201: BookingSerializer})
+    def create(self, request: Request) -> Response:
+        data = BookInput(data=request.data)
+        data.is_valid(raise_exception=True)
+        booking = services.book(driver=request.user, now=timezone.now(), **_order(data.validated_data))
+        return Response(BookingSerializer(booking).data, status=201)
+
+    @extend_schema(request=NothingSerializer)
+    @action(detail=True, methods=["post"], url_path="check-in")
+    def check_in(self, request: Request, reference: str) -> Response:
+        return self._change(services.check_in, NothingSerializer)
+
+    @extend_schema(request=NothingSerializer)
+    @action(detail=True, methods=["post"])
+    def release(self, request: Request, reference: str) -> Response:
+        return self._change(services.release, NothingSerializer)
+
+    @extend_schema(request=ExtendInput)
+    @action(detail=True, methods=["post"])
+    def extend(self, request: Request, reference: str) -> Response:
+        return self._change(services.extend, ExtendInput)
+
+    @extend_schema(request=NothingSerializer)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, reference: str) -> Response:
+        return self._change(services.cancel, NothingSerializer)
+
+    @extend_schema(responses=CancellationSerializer, filters=False)
+    @action(detail=True, methods=["get"], pagination_class=None)
+    def cancellation(self, request: Request, reference: str) -> Response:
+        booking = self.get_object()
+        if not booking.may_become(State.CANCELLED):
+            raise InvalidTransition(f"This booking is {booking.get_state_display()}; it cannot be cancelled.")
+        found = services.cancellation_preview(booking, now=timezone.now())
+        return Response(
+            {
+                "reference": booking.reference,
+                "currency": booking.currency,
+                "total": fields.amount(found.total, booking.currency),
+                "refund_percent": found.refund_percent,
+                "refunded": fields.amount(found.refunded, booking.currency),
+                "retained": fields.amount(found.retained, booking.currency),
+                "reason": found.reason,
+            }
+        )
+
+    def _change(self, command: Callable[..., Booking], input_class: type[serializers.Serializer]) -> Response:
+        booking = self.get_object()
+        data = input_class(data=self.request.data)
+        data.is_valid(raise_exception=True)
+        changed = command(booking, by=self.request.user, now=timezone.now(), **data.validated_data)
+        return Response(BookingSerializer(changed).data)
+
+
+def _order(data: dict[str, Any]) -> dict[str, Any]:
+    """As services.book() calls things."""
+    order = {**data, "lot_id": data["lot"].pk, "spot_number": data.get("spot", "")}
+    order["features"] = tuple(data.get("features", ()))
+    return {name: value for name, value in order.items() if name not in ("lot", "spot")}

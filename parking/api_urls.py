@@ -1,0 +1,37 @@
+"""The API's addresses."""
+
+from csp.constants import NONE, SELF, UNSAFE_INLINE
+from csp.decorators import csp_replace
+from django.urls import URLPattern, URLResolver, include, path, re_path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from rest_framework.routers import SimpleRouter
+
+from accounts.api import MeView, UserViewSet, VehicleViewSet
+from bookings.api.bookings import BookingViewSet
+from bookings.api.lots import LotViewSet
+from bookings.api.quotes import QuoteView
+from bookings.idempotency import Idempotent
+from parking.api import UnknownPath
+
+
+class Vehicles(Idempotent, VehicleViewSet):
+    """Accounts know nothing of idempotency keys; here the two meet."""
+
+
+router = SimpleRouter()
+router.register("lots", LotViewSet, "lot")
+router.register("bookings", BookingViewSet, "booking")
+router.register("vehicles", Vehicles, "vehicle")
+router.register("users", UserViewSet, "user")
+
+# Swagger UI writes its styles into the page; its script is a file of its own.
+_docs_policy = csp_replace({"style-src": [SELF, UNSAFE_INLINE], "form-action": [NONE]})
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("v1/quotes/", QuoteView.as_view(), name="quotes"),
+    path("v1/me/", MeView.as_view(), name="me"),
+    path("v1/", include(router.urls)),
+    path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("docs/", _docs_policy(SpectacularSwaggerSplitView.as_view(url_name="api:schema")), name="docs"),
+    re_path("", UnknownPath.as_view()),
+]
