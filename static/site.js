@@ -2,7 +2,6 @@
 (function () {
   "use strict";
   const root = document.documentElement;
-  const lang = root.lang || "en";
 
   // ── Theme ────────────────────────────────────────────────────────────────────────────
   const systemDark = matchMedia("(prefers-color-scheme: dark)");
@@ -26,24 +25,22 @@
   // ── Countdowns: <time data-countdown datetime="…">fallback</time> ────────────────────
   // The visitor's clock may be wrong; the server said what time it is when it wrote the page.
   const clockOffset = root.dataset.now ? Date.parse(root.dataset.now) - Date.now() : 0;
-  const unit = (name) =>
-    new Intl.NumberFormat(lang, { style: "unit", unit: name, unitDisplay: "short" });
-  const units = { day: unit("day"), hour: unit("hour"), minute: unit("minute"), second: unit("second") };
+  const [day, hour, minute, second] = (document.body.dataset.units || "d h min s").split(" ");
 
   function spell(seconds) {
     const parts = [
-      ["day", Math.floor(seconds / 86400)],
-      ["hour", Math.floor(seconds / 3600) % 24],
-      ["minute", Math.floor(seconds / 60) % 60],
-      ["second", seconds % 60],
+      [Math.floor(seconds / 86400), day],
+      [Math.floor(seconds / 3600) % 24, hour],
+      [Math.floor(seconds / 60) % 60, minute],
+      [seconds % 60, second],
     ];
-    const first = parts.findIndex(([, count]) => count > 0);
-    if (first < 0) return units.second.format(0);
-    // Seconds matter only in the last quarter of an hour.
-    const shown = parts.slice(first, first + 2);
-    return shown
-      .filter(([name, count]) => count > 0 && (name !== "second" || seconds < 900))
-      .map(([name, count]) => units[name].format(count))
+    const first = parts.findIndex(([count]) => count > 0);
+    if (first < 0) return `0\u00a0${second}`;
+    // Two units say enough, and seconds matter only in the last quarter of an hour.
+    return parts
+      .slice(first, first + 2)
+      .filter(([count, name]) => count > 0 && (name !== second || seconds < 900))
+      .map(([count, name]) => `${count}\u00a0${name}`)
       .join(" ");
   }
 
@@ -143,6 +140,14 @@
         target.showModal();
       }
     }
+    const spot = on("[data-spot]");
+    const wanted = document.getElementById("id_spot");
+    if (spot && wanted) {
+      // Without script the same link reloads the page with the spot filled in.
+      event.preventDefault();
+      wanted.value = wanted.value === spot.dataset.spot ? "" : spot.dataset.spot;
+      wanted.dispatchEvent(new Event("change", { bubbles: true }));
+    }
     const copy = on("[data-copy]");
     if (copy) {
       navigator.clipboard.writeText(copy.dataset.copy).then(() => say("success", copy.dataset.copied));
@@ -180,23 +185,38 @@
     const polled = event.detail.requestConfig.triggeringEvent == null;
     if (polled && document.hidden) event.preventDefault();
   });
-  // A refusal (409) and bad input (400, 422) come back as the same fragment with the reasons in it.
+  // A refusal (409) and bad input (422) come back as the same fragment with the reasons in it.
   document.addEventListener("htmx:beforeSwap", (event) => {
     const { xhr } = event.detail;
-    if ([400, 409, 422].includes(xhr.status)) {
+    if ([409, 422].includes(xhr.status)) {
       event.detail.shouldSwap = true;
       event.detail.isError = false;
     }
     // Nothing new: keep the page (and the reader's place in it) as it is.
     if (xhr.status === 204 || xhr.status === 304) event.detail.shouldSwap = false;
   });
+  // A part that is renewed keeps what the reader had opened and how far they had scrolled.
+  let kept = [];
+  const foldable = "details[id], .plan-scroll[id]";
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    kept = [...event.detail.target.querySelectorAll(foldable)].map(({ id, open, scrollTop }) => ({ id, open, scrollTop }));
+  });
   document.addEventListener("htmx:afterSwap", (event) => {
     const target = event.detail.target;
+    for (const { id, open, scrollTop } of kept) {
+      const part = document.getElementById(id);
+      if (part && open !== undefined) part.open = open;
+      if (part && scrollTop) part.scrollTop = scrollTop;
+    }
+    kept = [];
     arm(target.isConnected ? target : document.body);
     arm(document.getElementById("messages") || document.body);
     tick();
-    const dialog = target.closest && target.closest("dialog");
+    const dialog = target.closest("dialog");
     if (dialog && !dialog.open && target.childElementCount) dialog.showModal();
+    // What the dialog asked is done: the page behind it shows the answer.
+    const asked = event.detail.requestConfig.elt.closest("dialog");
+    if (asked && !dialog) asked.close();
   });
   for (const name of ["htmx:sendError", "htmx:timeout", "htmx:responseError"]) {
     document.addEventListener(name, (event) => {

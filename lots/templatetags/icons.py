@@ -11,9 +11,15 @@ register = template.Library()
 @register.simple_tag
 def icon(name: str, label: str = "") -> SafeString:
     """An icon is decoration unless it has a label."""
-    address = f"{static('icons.svg')}#{name}"
+    address = icon_address(name)
     if label:
         return format_html(
             '<svg class="icon" role="img" aria-label="{}"><use href="{}"></use></svg>', label, address
         )
     return format_html('<svg class="icon" aria-hidden="true"><use href="{}"></use></svg>', address)
+
+
+@register.simple_tag
+def icon_address(name: str) -> str:
+    """For drawings that place an icon themselves."""
+    return f"{static('icons.svg')}#{name}"

@@ -1,0 +1,251 @@
+"""Finding a lot and booking it: what everybody may see, signed in or not."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import redirect_to_login
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+from django_htmx.http import HttpResponseClientRedirect
+
+from bookings import availability, offers, plan, services
+from bookings.errors import BadBooking, BookingRefused
+from bookings.forms import BookForm, SearchForm
+from bookings.models import Booking
+from lots import clock, hours
+from lots.models import Lot
+
+LOTS_A_PAGE = 24
+SOONEST = 3
+
+
+@login_not_required
+@require_safe
+def search(request: HttpRequest) -> HttpResponse:
+    return render(request, "lots/search.html", _found(request, timezone.now()))
+
+
+@login_not_required
+@require_safe
+def results(request: HttpRequest) -> HttpResponse:
+    """The list alone, asked for again and again; nothing changed costs neither bytes nor a redraw."""
+    return _live(request, "lots/_results.html", _found(request, timezone.now()))
+
+
+@login_not_required
+@require_safe
+def detail(request: HttpRequest, slug: str) -> HttpResponse:
+    now = timezone.now()
+    lot = _listed(slug)
+    form = _asked(request, lot, now)
+    return render(request, "lots/detail.html", _page(request, lot, form, now))
+
+
+@login_not_required
+@require_safe
+def live(request: HttpRequest, slug: str) -> HttpResponse:
+    """The plan alone, for the period the form shows at the moment."""
+    now = timezone.now()
+    lot = _listed(slug)
+    form = _asked(request, lot, now)
+    return _live(request, "lots/_plan.html", {"lot": lot, "now": now, **_plan(request, lot, form, now)})
+
+
+@login_not_required
+@require_safe
+def quote(request: HttpRequest, slug: str) -> HttpResponse:
+    now = timezone.now()
+    lot = _listed(slug)
+    form = _asked(request, lot, now)
+    return render(request, "lots/_quote.html", {"lot": lot, "now": now, **_quote(lot, form, now)})
+
+
+@login_not_required
+@require_POST
+def book(request: HttpRequest, slug: str) -> HttpResponse:
+    now = timezone.now()
+    lot = _listed(slug)
+    if not request.user.is_authenticated:
+        return _sign_in_first(request, lot)
+    form = BookForm(request.POST, lot=lot, now=now)
+    refusal, status = None, 422
+    if form.is_valid():
+        order = form.order()
+        if form.is_valid():
+            try:
+                booking = services.book(lot_id=lot.pk, driver=request.user, now=now, **order)
+            except BookingRefused as refused:
+                refusal, status = refused, 409
+            except BadBooking as bad:
+                _blame(form, bad)
+            else:
+                return _to(request, reverse("bookings:detail", args=[booking.reference]))
+    context = _page(request, lot, form, now) | {"refusal": refusal}
+    template = "lots/_book_form.html" if request.htmx else "lots/detail.html"
+    return render(request, template, context, status=status)
+
+
+def _found(request: HttpRequest, now: datetime) -> dict[str, Any]:
+    form = SearchForm(request.GET if request.GET else None, initial={"stay": 120})
+    wish = form.wish() if form.is_bound else offers.Wish()
+    page = Paginator(offers.lots_for(wish), LOTS_A_PAGE).get_page(request.GET.get("page"))
+    found = offers.offers(list(page), wish, now=now)
+    facts = [(o.lot.pk, o.lot.name, o.free, o.capacity, o.is_open, o.price) for o in found]
+    return {
+        "form": form,
+        "wish": wish,
+        "page": page,
+        "offers": found,
+        "now": now,
+        "wish_query": f"?{_as_query(wish)}" if form.is_bound else "",
+        "etag": offers.fingerprint(facts, page.paginator.count, request.LANGUAGE_CODE),
+    }
+
+
+def _as_query(wish: offers.Wish) -> str:
+    """The search, as the lot's page understands it."""
+    fields: dict[str, Any] = {"kind": Booking.Kind.INSTANT, "stay": int(wish.stay.total_seconds()) // 60}
+    if wish.at:
+        at = wish.at.replace(minute=wish.at.minute // 15 * 15)
+        shown = {"starts": at, "ends": at + wish.stay}
+        fields = {"kind": Booking.Kind.RESERVED} | {k: f"{v:%Y-%m-%dT%H:%M}" for k, v in shown.items()}
+    return urlencode(fields | {"features": wish.features}, doseq=True)
+
+
+def _listed(slug: str) -> Lot:
+    return get_object_or_404(Lot.objects.listed(), slug=slug)
+
+
+def _asked(request: HttpRequest, lot: Lot, now: datetime) -> BookForm:
+    """The booking form, filled in from the address when it asks for something."""
+    if "kind" in request.GET:
+        return BookForm(request.GET, lot=lot, now=now)
+    starts_at = clock.next_on_grid(now, lot.grid_minutes, lot.zone)
+    starts_at, ends_at = availability.window(lot, starts_at)
+    initial = {
+        "kind": Booking.Kind.INSTANT if lot.hours.is_open(now, lot.zone) else Booking.Kind.RESERVED,
+        "stay": lot.default_stay_minutes,
+        "starts": starts_at.astimezone(lot.zone).replace(tzinfo=None),
+        "ends": ends_at.astimezone(lot.zone).replace(tzinfo=None),
+        "spot": request.GET.get("spot", "")[:20],
+        "plate": _usual_plate(request),
+    }
+    return BookForm(lot=lot, now=now, initial=initial)
+
+
+def _usual_plate(request: HttpRequest) -> str:
+    if not request.user.is_authenticated:
+        return ""
+    vehicle = request.user.vehicles.order_by("-is_default", "pk").first()
+    return vehicle.plate if vehicle else ""
+
+
+def _period(lot: Lot, form: BookForm, now: datetime) -> tuple[datetime, datetime] | None:
+    """The period the form asks for; None while it cannot be told."""
+    if not form.is_bound:
+        return availability.window(lot, now)
+    if not form.is_valid():
+        return None
+    order = form.order()
+    starts_at, ends_at = order["starts_at"] or now, order["ends_at"]
+    if order["kind"] == Booking.Kind.INSTANT and ends_at is None:
+        return availability.window(lot, now)
+    return (starts_at, ends_at) if ends_at and starts_at < ends_at and form.is_valid() else None
+
+
+def _page(request: HttpRequest, lot: Lot, form: BookForm, now: datetime) -> dict[str, Any]:
+    today = now.astimezone(lot.zone).isoweekday()
+    return {
+        "lot": lot,
+        "form": form,
+        "now": now,
+        "week": [(day, text, day == today) for day, text in hours.describe(lot.opening_hours)],
+        **_plan(request, lot, form, now),
+        **_quote(lot, form, now),
+    }
+
+
+def _plan(request: HttpRequest, lot: Lot, form: BookForm, now: datetime) -> dict[str, Any]:
+    starts_at, ends_at = _period(lot, form, now) or availability.window(lot, now)
+    statuses = availability.spot_statuses(lot, starts_at, ends_at, now=now)
+    chosen = str(form["spot"].value() or "")
+    section = int(text) if (text := request.GET.get("section", "")).isdecimal() and len(text) < 5 else 0
+    drawings = plan.floors(statuses, chosen=chosen, shown=section)
+    free = [spot for spot, status in statuses if status == "free"]
+    soonest = [] if len(free) >= SOONEST else availability.soonest_free(lot, now=now, count=SOONEST)
+    is_open = lot.hours.is_open_throughout(starts_at, ends_at, lot.zone)
+    kept = request.GET.copy()
+    for name in ("spot", "section", "csrfmiddlewaretoken"):
+        kept.pop(name, None)
+    opens_at = None if is_open else lot.hours.next_opening(starts_at, lot.zone)
+    facts = [(spot.pk, spot.number, status) for spot, status in statuses]
+    return {
+        "starts_at": starts_at,
+        "ends_at": ends_at,
+        "is_now": starts_at <= now,
+        "is_open": is_open,
+        "opens_at": opens_at,
+        "floors": drawings,
+        "section": section,
+        "free": free,
+        "capacity": len(statuses),
+        "soonest": soonest,
+        "kept_query": kept.urlencode(),
+        "etag": offers.fingerprint(
+            facts,
+            [(o.spot.pk, o.starts_at) for o in soonest if o.starts_at > now],
+            chosen,
+            section,
+            is_open,
+            form.data.urlencode() if form.is_bound else "",
+            request.LANGUAGE_CODE,
+        ),
+    }
+
+
+def _quote(lot: Lot, form: BookForm, now: datetime) -> dict[str, Any]:
+    period = _period(lot, form, now)
+    if period is None:
+        return {"price": None}
+    kind = str(form["kind"].value())
+    return {"price": offers.quote(lot, *period, now=now, kind=kind), "priced": period}
+
+
+def _blame(form: BookForm, bad: BadBooking) -> None:
+    """Show a sentence of the service beside the field it is about."""
+    names = {"starts_at": "starts", "ends_at": "ends"}
+    if form.cleaned_data.get("kind") == Booking.Kind.INSTANT:
+        names = {"starts_at": "kind", "ends_at": "stay"}
+    name = names.get(bad.field, bad.field)
+    form.add_error(name if name in form.fields else None, str(bad))
+
+
+def _sign_in_first(request: HttpRequest, lot: Lot) -> HttpResponse:
+    """A guest's form survives signing in: the address they come back to fills it in again."""
+    fields = request.POST.copy()
+    fields.pop("csrfmiddlewaretoken", None)
+    back = f"{reverse('lots:detail', args=[lot.slug])}?{fields.urlencode()}"
+    return _to(request, redirect_to_login(back).url)
+
+
+def _to(request: HttpRequest, address: str) -> HttpResponse:
+    return HttpResponseClientRedirect(address) if request.htmx else redirect(address)
+
+
+def _live(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
+    etag = context["etag"]
+    if request.headers.get("If-None-Match") == f'"{etag}"':
+        response: HttpResponse = HttpResponseNotModified()
+    else:
+        response = render(request, template, context)
+    response["ETag"] = f'"{etag}"'
+    response["Cache-Control"] = "no-cache"
+    return response

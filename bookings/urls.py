@@ -1,0 +1,18 @@
+"""The pages of a driver's own bookings, below /bookings/."""
+
+from django.urls import path
+
+from bookings import views
+
+app_name = "bookings"
+
+urlpatterns = [
+    path("", views.index, name="list"),
+    # /bookings/<reference>/…
+    path("<slug:reference>/", views.detail, name="detail"),
+    path("<slug:reference>/live/", views.live, name="live"),
+    path("<slug:reference>/check-in/", views.check_in, name="check-in"),
+    path("<slug:reference>/extend/", views.extend, name="extend"),
+    path("<slug:reference>/release/", views.release, name="release"),
+    path("<slug:reference>/cancel/", views.cancel, name="cancel"),
+]

@@ -1,0 +1,199 @@
+"""A driver's own bookings: the list, and each one with everything that can be done to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from bookings import availability, history, services
+from bookings.errors import BadBooking, BookingRefused
+from bookings.forms import EXTENSIONS, ExtendForm
+from bookings.models import Booking, State
+from bookings.offers import fingerprint
+
+PAST_A_PAGE = 20
+
+
+@require_safe
+def index(request: HttpRequest) -> HttpResponse:
+    mine = Booking.objects.of(request.user).select_related("lot", "spot")
+    past = Paginator(mine.over().order_by("-starts_at", "-pk"), PAST_A_PAGE)
+    current = list(mine.occupying().order_by("starts_at", "pk"))
+    context = {
+        "now": timezone.now(),
+        "running": [booking for booking in current if booking.state == State.ACTIVE],
+        "upcoming": [booking for booking in current if booking.state != State.ACTIVE],
+        "past": past.get_page(request.GET.get("page")),
+        "summary": history.summary(request.user),
+    }
+    return render(request, "bookings/list.html", context)
+
+
+@require_safe
+def detail(request: HttpRequest, reference: str) -> HttpResponse:
+    booking = _own(request, reference)
+    return render(request, "bookings/detail.html", _shown(request, booking, timezone.now()))
+
+
+@require_safe
+def live(request: HttpRequest, reference: str) -> HttpResponse:
+    """The booking alone, asked for again and again; nothing changed costs neither bytes nor a redraw."""
+    context = _shown(request, _own(request, reference), timezone.now())
+    etag = f'"{context["etag"]}"'
+    if request.headers.get("If-None-Match") == etag:
+        response: HttpResponse = HttpResponseNotModified()
+    else:
+        response = render(request, "bookings/_booking.html", context)
+    response["ETag"] = etag
+    response["Cache-Control"] = "private, no-cache"
+    return response
+
+
+@require_POST
+def check_in(request: HttpRequest, reference: str) -> HttpResponse:
+    booking, now = _own(request, reference), timezone.now()
+    return _act(
+        request,
+        booking,
+        lambda: services.check_in(booking, by=request.user, now=now),
+        said=_("You are checked in."),
+        question="bookings/check_in.html",
+        context={},
+    )
+
+
+@require_http_methods(["GET", "POST"])
+def extend(request: HttpRequest, reference: str) -> HttpResponse:
+    booking, now = _own(request, reference), timezone.now()
+    form = ExtendForm(request.POST or None, booking=booking, initial={"ends": _next_end(booking)})
+    context: dict[str, Any] = {
+        "form": form,
+        "steps": EXTENSIONS,
+        "latest_end": availability.latest_end(booking, now=now),
+    }
+    question = "bookings/extend.html"
+    if form.is_valid():
+        ends_at = form.ends_at()
+        if ends_at:
+            return _act(
+                request,
+                booking,
+                lambda: services.extend(booking, ends_at=ends_at, by=request.user, now=now),
+                said=_("Extended."),
+                question=question,
+                context=context,
+            )
+    return _ask(request, question, booking, now, context, status=422 if form.is_bound else 200)
+
+
+@require_http_methods(["GET", "POST"])
+def release(request: HttpRequest, reference: str) -> HttpResponse:
+    booking, now = _own(request, reference), timezone.now()
+    question, context = "bookings/release.html", {"price": services.price_so_far(booking, now=now)}
+    if request.method != "POST":
+        return _ask(request, question, booking, now, context)
+    return _act(
+        request,
+        booking,
+        lambda: services.release(booking, by=request.user, now=now),
+        said=_("The spot is free again. Have a good trip."),
+        question=question,
+        context=context,
+    )
+
+
+@require_http_methods(["GET", "POST"])
+def cancel(request: HttpRequest, reference: str) -> HttpResponse:
+    booking, now = _own(request, reference), timezone.now()
+    question = "bookings/cancel.html"
+    context = {"outcome": services.cancellation_preview(booking, now=now)}
+    if request.method != "POST":
+        return _ask(request, question, booking, now, context)
+    return _act(
+        request,
+        booking,
+        lambda: services.cancel(booking, by=request.user, now=now),
+        said=_("Cancelled."),
+        question=question,
+        context=context,
+    )
+
+
+def _own(request: HttpRequest, reference: str) -> Booking:
+    """Somebody else's booking does not exist."""
+    mine = Booking.objects.of(request.user).select_related("lot", "spot", "tariff")
+    return get_object_or_404(mine, reference=reference)
+
+
+def _act(
+    request: HttpRequest,
+    booking: Booking,
+    command: Callable[[], Booking],
+    *,
+    said: str,
+    question: str,
+    context: dict[str, Any],
+) -> HttpResponse:
+    """Run one command. Done: show the booking. Refused: ask again, with the reason."""
+    try:
+        command()
+    except BookingRefused as refusal:
+        context = context | {"refusal": refusal}
+        return _ask(request, question, booking, timezone.now(), context, status=409)
+    except BadBooking as bad:
+        return _ask(request, question, booking, timezone.now(), context | {"bad": str(bad)}, status=422)
+    messages.success(request, said)
+    if not request.htmx:
+        return redirect("bookings:detail", booking.reference)
+    fresh = _own(request, booking.reference)
+    shown = _shown(request, fresh, timezone.now()) | {"oob": True}
+    return render(request, "bookings/_done.html", shown)
+
+
+def _ask(
+    request: HttpRequest,
+    question: str,
+    booking: Booking,
+    now: datetime,
+    context: dict[str, Any],
+    status: int = 200,
+) -> HttpResponse:
+    """A question before something is done: a page of its own, or for htmx just the form in it."""
+    template = question.replace("/", "/_", 1) if request.htmx else question
+    response = render(request, template, {"booking": booking, "now": now, **context}, status=status)
+    if request.htmx:
+        response["HX-Retarget"] = "#dialog-body"
+        response["HX-Reswap"] = "innerHTML"
+    return response
+
+
+def _shown(request: HttpRequest, booking: Booking, now: datetime) -> dict[str, Any]:
+    timeline = list(booking.timeline.order_by("sequence"))
+    # By the minute, so that a page which asks every few seconds is mostly told "nothing new".
+    minute = now.replace(second=0, microsecond=0)
+    so_far = services.price_so_far(booking, now=minute) if booking.state == State.ACTIVE else None
+    facts = (booking.state, booking.starts_at, booking.ends_at, booking.spot_id, booking.total, len(timeline))
+    return {
+        "booking": booking,
+        "now": now,
+        "timeline": timeline,
+        "so_far": so_far,
+        "address": request.build_absolute_uri(reverse("bookings:detail", args=[booking.reference])),
+        "etag": fingerprint(facts, so_far and so_far.total, now < booking.starts_at, request.LANGUAGE_CODE),
+    }
+
+
+def _next_end(booking: Booking) -> datetime:
+    """What the form proposes: one step of the lot's grid more, on the lot's clock."""
+    later = booking.ends_at + timedelta(minutes=booking.lot.grid_minutes)
+    return later.astimezone(booking.lot.zone).replace(tzinfo=None)
