@@ -44,14 +44,14 @@ class Command(BaseCommand):
     def _run(self, token: Path | None, parent: int) -> int:
         host = os.environ.get("HOST", "127.0.0.1")
         check_port(host, settings.PORT)
+        # No pool in this process: it hides why there is no answer, and its threads must not be forked.
+        connection.settings_dict["OPTIONS"].pop("pool", None)
         check_database()
         self.stdout.write("Preparing the database …")
         call_command("setup", stdout=self.stdout)
         if settings.DEBUG and "demo" in get_commands():
             call_command("demo", "--if-empty", stdout=self.stdout)
         connection.close()
-        if connection.vendor == "postgresql":
-            connection.close_pool()  # type: ignore[attr-defined]
 
         def beside() -> None:
             told = False
