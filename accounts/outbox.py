@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import random
+import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from email.mime.base import MIMEBase
+from smtplib import SMTPConnectError, SMTPServerDisconnected
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,15 +17,18 @@ from django.core.mail import EmailMessage, EmailMultiAlternatives, get_connectio
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db.models import F
 from django.template.loader import render_to_string
-from django.utils import timezone
 from django.utils.translation import override
 
-from accounts.models import Notice, User
+from accounts.models import Notice, NoticeQuerySet, User
 
 LEASE = timedelta(seconds=120)  # longer than EMAIL_TIMEOUT, so that no second worker sends meanwhile
 ATTEMPTS = 10
 FIRST_WAIT = timedelta(seconds=10)
 LONGEST_WAIT = timedelta(hours=1)
+LONGEST_TRY = timedelta(days=3)  # a mail server may be away for a weekend
+# The server itself is away: no fault of the row, so its attempts do not count against it.
+AWAY = (ConnectionError, TimeoutError, SMTPConnectError, SMTPServerDisconnected)
+ENOUGH_AWAY = 3  # in a row; the rest of this sweep would only wait as well
 
 
 def owe(
@@ -64,32 +69,55 @@ class OutboxBackend(BaseEmailBackend):
 
 
 def deliver_due(*, now: datetime, limit: int = 200) -> int:
-    """Send what is due, one row at a time; returns how many were handed over. Safe to run anywhere, any time."""
-    sent = 0
-    for pk in Notice.objects.due(now).in_order().values_list("pk", flat=True)[:limit]:
-        if _claim(pk, now) and _deliver(Notice.objects.get(pk=pk), now):
-            sent += 1
+    """Send what is due, one row at a time; returns how many were handed over. Safe to run at any time."""
+    started = time.monotonic()
+    sent = away = 0
+    for pk in list(Notice.objects.due(now).in_order().values_list("pk", flat=True)[:limit]):
+        # A sweep can take minutes; a lease counted from its beginning would be over when it is taken.
+        moment = now + timedelta(seconds=time.monotonic() - started)
+        notice = _claim(pk, moment)
+        if notice is None:
+            continue
+        try:
+            sent += _deliver(notice, moment)
+            away = 0
+        except AWAY as error:
+            _retry_later(notice, error, moment)
+            away += 1
+        except Exception as error:  # one bad row must not stop the rows behind it
+            _retry_later(notice, error, moment)
+        if away == ENOUGH_AWAY:
+            break
     return sent
 
 
-def _claim(pk: int, now: datetime) -> bool:
+def resend(notices: NoticeQuerySet, *, now: datetime) -> int:
+    """Owe again what was given up; not what was sent or is still due, nor codes nobody waits for now."""
+    given_up = notices.filter(sent_at=None, is_urgent=False).exclude(failed_at=None)
+    again = {"failed_at": None, "attempts": 0, "locked_until": None, "expires_at": None}
+    return given_up.update(not_before=now, created_at=now, **again)
+
+
+def _claim(pk: int, now: datetime) -> Notice | None:
     """Compare and set: of two workers after one row, one gets it."""
-    return bool(
+    claimed = (
         Notice.objects.due(now).filter(pk=pk).update(locked_until=now + LEASE, attempts=F("attempts") + 1)
     )
+    return Notice.objects.filter(pk=pk).first() if claimed else None
 
 
 def _deliver(notice: Notice, now: datetime) -> bool:
     if notice.expires_at and notice.expires_at <= now:
         _close(notice, failed_at=now, last_error="Its moment had passed; not sent.")
         return False
-    try:
-        message = to_message(notice)
-        get_connection(settings.EMAIL_TRANSPORT).send_messages([message])
-    except Exception as error:  # one bad row or a sick mail server must not stop the rows behind it
-        _retry_later(notice, error, now)
+    if notice.attempts > ATTEMPTS:
+        # It never came back to say what went wrong: the worker died with it, each time.
+        _close(notice, failed_at=now, last_error="Given up: the worker did not survive it.")
         return False
-    _close(notice, sent_at=timezone.now())
+    get_connection(settings.EMAIL_TRANSPORT).send_messages([to_message(notice)])
+    # Nobody needs a used code; in development /outbox/ still shows it.
+    emptied = {"text": "", "html": ""} if notice.is_urgent and not settings.DEBUG else {}
+    _close(notice, sent_at=now, last_error="", **emptied)
     return True
 
 
@@ -99,13 +127,26 @@ def _close(notice: Notice, **fields: Any) -> None:
 
 def _retry_later(notice: Notice, error: Exception, now: datetime) -> None:
     # The text of a mail error can hold the address; the kind of error is enough to act on.
-    reason = f"{type(error).__name__} {getattr(error, 'smtp_code', '')}".strip()
-    refused = 500 <= getattr(error, "smtp_code", 0) < 600
-    if refused or notice.attempts >= ATTEMPTS:
+    codes = smtp_codes(error)
+    reason = " ".join([type(error).__name__, *map(str, codes)])[:300]
+    refused = bool(codes) and all(500 <= code < 600 for code in codes)
+    worn_out = notice.attempts >= ATTEMPTS and not isinstance(error, AWAY)
+    if refused or worn_out or now - notice.created_at > LONGEST_TRY:
         _close(notice, failed_at=now, last_error=reason)
         return
-    wait = min(FIRST_WAIT * 2 ** (notice.attempts - 1), LONGEST_WAIT) * random.uniform(0.8, 1.2)  # noqa: S311
-    _close(notice, not_before=now + wait, last_error=reason)
+    # The exponent is capped before it is used: 2 ** 300 seconds is no timedelta.
+    wait = min(FIRST_WAIT * 2 ** min(notice.attempts - 1, 12), LONGEST_WAIT) * random.uniform(0.8, 1.2)  # noqa: S311
+    attempts = notice.attempts if not isinstance(error, AWAY) else min(notice.attempts, ATTEMPTS - 1)
+    _close(notice, not_before=now + wait, last_error=reason, attempts=attempts)
+
+
+def smtp_codes(error: Exception) -> list[int]:
+    """What the mail server answered; SMTPRecipientsRefused holds an answer per recipient."""
+    recipients = getattr(error, "recipients", None)
+    if isinstance(recipients, dict):
+        return sorted({answer[0] for answer in recipients.values()})
+    code = getattr(error, "smtp_code", None)
+    return [code] if isinstance(code, int) and code > 0 else []
 
 
 def to_message(notice: Notice) -> EmailMultiAlternatives:
@@ -137,12 +178,14 @@ def _from_message(message: EmailMessage, recipient: str) -> Notice:
     return Notice(
         recipient=recipient,
         sender=message.from_email or "",
-        subject=" ".join(str(message.subject).split()),
+        subject=" ".join(str(message.subject).split())[:300],
         text=str(message.body),
         html=str(html),
         headers={name: str(value) for name, value in message.extra_headers.items()},
         attachments=[_attachment(part) for part in message.attachments],
-        is_urgent=True,
+        # Our own senders (accounts.adapter) mark the mails somebody waits for at a form.
+        is_urgent=getattr(message, "is_urgent", False),
+        expires_at=getattr(message, "expires_at", None),
     )
 
 

@@ -1,8 +1,6 @@
-"""Number plates: what is compared, and what looks odd. Nothing here refuses a plate: foreign ones park too."""
+"""Number plates: what is compared, and what looks odd. Foreign ones park too: nothing here refuses."""
 
 from __future__ import annotations
-
-import re
 
 
 def normalise_plate(plate: str) -> str:
