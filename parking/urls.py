@@ -8,6 +8,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/auth/", include("allauth.headless.urls")),
     path("api/", include(("parking.api_urls", "api"))),
     path("outbox/", include("accounts.outbox_urls")),
+    path("bookings/", include("bookings.urls")),
+    path("", include("bookings.urls_lots")),
     path("admin/", admin.site.urls),
 ]
 
