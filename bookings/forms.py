@@ -95,7 +95,7 @@ class SearchForm(forms.Form):
         label=_("How long"),
         required=False,
         coerce=int,
-        empty_value=120,
+        empty_value=120,  # type: ignore[arg-type]
         choices=[(minutes, spelled(minutes)) for minutes in STAYS],
         widget=forms.Select(attrs={"class": "form-select"}),
     )
@@ -214,7 +214,7 @@ class BookForm(LocalPeriodForm):
     def __init__(self, *args: Any, now: datetime, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self.now = now
-        self.fields["stay"].choices = self._leaving_times()
+        self.fields["stay"].choices = self._leaving_times()  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}

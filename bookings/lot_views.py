@@ -9,13 +9,14 @@ from urllib.parse import urlencode
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
+from django.http import HttpResponse, HttpResponseNotModified
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
+from accounts.http import Request
 from bookings import availability, offers, plan, services
 from bookings.errors import BadBooking, BookingRefused
 from bookings.forms import BookForm, SearchForm
@@ -29,20 +30,20 @@ SOONEST = 3
 
 @login_not_required
 @require_safe
-def search(request: HttpRequest) -> HttpResponse:
+def search(request: Request) -> HttpResponse:
     return render(request, "lots/search.html", _found(request, timezone.now()))
 
 
 @login_not_required
 @require_safe
-def results(request: HttpRequest) -> HttpResponse:
+def results(request: Request) -> HttpResponse:
     """The list alone, asked for again and again; nothing changed costs neither bytes nor a redraw."""
     return _live(request, "lots/_results.html", _found(request, timezone.now()))
 
 
 @login_not_required
 @require_safe
-def detail(request: HttpRequest, slug: str) -> HttpResponse:
+def detail(request: Request, slug: str) -> HttpResponse:
     now = timezone.now()
     lot = _listed(slug)
     form = _asked(request, lot, now)
@@ -51,7 +52,7 @@ def detail(request: HttpRequest, slug: str) -> HttpResponse:
 
 @login_not_required
 @require_safe
-def live(request: HttpRequest, slug: str) -> HttpResponse:
+def live(request: Request, slug: str) -> HttpResponse:
     """The plan alone, for the period the form shows at the moment."""
     now = timezone.now()
     lot = _listed(slug)
@@ -61,7 +62,7 @@ def live(request: HttpRequest, slug: str) -> HttpResponse:
 
 @login_not_required
 @require_safe
-def quote(request: HttpRequest, slug: str) -> HttpResponse:
+def quote(request: Request, slug: str) -> HttpResponse:
     now = timezone.now()
     lot = _listed(slug)
     form = _asked(request, lot, now)
@@ -70,7 +71,7 @@ def quote(request: HttpRequest, slug: str) -> HttpResponse:
 
 @login_not_required
 @require_POST
-def book(request: HttpRequest, slug: str) -> HttpResponse:
+def book(request: Request, slug: str) -> HttpResponse:
     now = timezone.now()
     lot = _listed(slug)
     if not request.user.is_authenticated:
@@ -93,7 +94,7 @@ def book(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, template, context, status=status)
 
 
-def _found(request: HttpRequest, now: datetime) -> dict[str, Any]:
+def _found(request: Request, now: datetime) -> dict[str, Any]:
     form = SearchForm(request.GET if request.GET else None, initial={"stay": 120})
     wish = form.wish() if form.is_bound else offers.Wish()
     page = Paginator(offers.lots_for(wish), LOTS_A_PAGE).get_page(request.GET.get("page"))
@@ -124,7 +125,7 @@ def _listed(slug: str) -> Lot:
     return get_object_or_404(Lot.objects.listed(), slug=slug)
 
 
-def _asked(request: HttpRequest, lot: Lot, now: datetime) -> BookForm:
+def _asked(request: Request, lot: Lot, now: datetime) -> BookForm:
     """The booking form, filled in from the address when it asks for something."""
     if "kind" in request.GET:
         return BookForm(request.GET, lot=lot, now=now)
@@ -141,7 +142,7 @@ def _asked(request: HttpRequest, lot: Lot, now: datetime) -> BookForm:
     return BookForm(lot=lot, now=now, initial=initial)
 
 
-def _usual_plate(request: HttpRequest) -> str:
+def _usual_plate(request: Request) -> str:
     if not request.user.is_authenticated:
         return ""
     vehicle = request.user.vehicles.order_by("-is_default", "pk").first()
@@ -161,7 +162,7 @@ def _period(lot: Lot, form: BookForm, now: datetime) -> tuple[datetime, datetime
     return (starts_at, ends_at) if ends_at and starts_at < ends_at and form.is_valid() else None
 
 
-def _page(request: HttpRequest, lot: Lot, form: BookForm, now: datetime) -> dict[str, Any]:
+def _page(request: Request, lot: Lot, form: BookForm, now: datetime) -> dict[str, Any]:
     today = now.astimezone(lot.zone).isoweekday()
     return {
         "lot": lot,
@@ -173,7 +174,7 @@ def _page(request: HttpRequest, lot: Lot, form: BookForm, now: datetime) -> dict
     }
 
 
-def _plan(request: HttpRequest, lot: Lot, form: BookForm, now: datetime) -> dict[str, Any]:
+def _plan(request: Request, lot: Lot, form: BookForm, now: datetime) -> dict[str, Any]:
     starts_at, ends_at = _period(lot, form, now) or availability.window(lot, now)
     statuses = availability.spot_statuses(lot, starts_at, ends_at, now=now)
     chosen = str(form["spot"].value() or "")
@@ -205,7 +206,7 @@ def _plan(request: HttpRequest, lot: Lot, form: BookForm, now: datetime) -> dict
             chosen,
             section,
             is_open,
-            form.data.urlencode() if form.is_bound else "",
+            kept.urlencode(),
             request.LANGUAGE_CODE,
         ),
     }
@@ -228,7 +229,7 @@ def _blame(form: BookForm, bad: BadBooking) -> None:
     form.add_error(name if name in form.fields else None, str(bad))
 
 
-def _sign_in_first(request: HttpRequest, lot: Lot) -> HttpResponse:
+def _sign_in_first(request: Request, lot: Lot) -> HttpResponse:
     """A guest's form survives signing in: the address they come back to fills it in again."""
     fields = request.POST.copy()
     fields.pop("csrfmiddlewaretoken", None)
@@ -236,11 +237,11 @@ def _sign_in_first(request: HttpRequest, lot: Lot) -> HttpResponse:
     return _to(request, redirect_to_login(back).url)
 
 
-def _to(request: HttpRequest, address: str) -> HttpResponse:
+def _to(request: Request, address: str) -> HttpResponse:
     return HttpResponseClientRedirect(address) if request.htmx else redirect(address)
 
 
-def _live(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
+def _live(request: Request, template: str, context: dict[str, Any]) -> HttpResponse:
     etag = context["etag"]
     if request.headers.get("If-None-Match") == f'"{etag}"':
         response: HttpResponse = HttpResponseNotModified()

@@ -8,13 +8,14 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
+from django.http import HttpResponse, HttpResponseNotModified
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from accounts.http import Request
 from bookings import availability, history, services
 from bookings.errors import BadBooking, BookingRefused
 from bookings.forms import EXTENSIONS, ExtendForm
@@ -25,7 +26,7 @@ PAST_A_PAGE = 20
 
 
 @require_safe
-def index(request: HttpRequest) -> HttpResponse:
+def index(request: Request) -> HttpResponse:
     mine = Booking.objects.of(request.user).select_related("lot", "spot")
     past = Paginator(mine.over().order_by("-starts_at", "-pk"), PAST_A_PAGE)
     current = list(mine.occupying().order_by("starts_at", "pk"))
@@ -40,13 +41,13 @@ def index(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-def detail(request: HttpRequest, reference: str) -> HttpResponse:
+def detail(request: Request, reference: str) -> HttpResponse:
     booking = _own(request, reference)
     return render(request, "bookings/detail.html", _shown(request, booking, timezone.now()))
 
 
 @require_safe
-def live(request: HttpRequest, reference: str) -> HttpResponse:
+def live(request: Request, reference: str) -> HttpResponse:
     """The booking alone, asked for again and again; nothing changed costs neither bytes nor a redraw."""
     context = _shown(request, _own(request, reference), timezone.now())
     etag = f'"{context["etag"]}"'
@@ -60,7 +61,7 @@ def live(request: HttpRequest, reference: str) -> HttpResponse:
 
 
 @require_POST
-def check_in(request: HttpRequest, reference: str) -> HttpResponse:
+def check_in(request: Request, reference: str) -> HttpResponse:
     booking, now = _own(request, reference), timezone.now()
     return _act(
         request,
@@ -73,9 +74,10 @@ def check_in(request: HttpRequest, reference: str) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-def extend(request: HttpRequest, reference: str) -> HttpResponse:
+def extend(request: Request, reference: str) -> HttpResponse:
     booking, now = _own(request, reference), timezone.now()
-    form = ExtendForm(request.POST or None, booking=booking, initial={"ends": _next_end(booking)})
+    data = request.POST if request.method == "POST" else None
+    form = ExtendForm(data, booking=booking, initial={"ends": _next_end(booking)})
     context: dict[str, Any] = {
         "form": form,
         "steps": EXTENSIONS,
@@ -97,7 +99,7 @@ def extend(request: HttpRequest, reference: str) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-def release(request: HttpRequest, reference: str) -> HttpResponse:
+def release(request: Request, reference: str) -> HttpResponse:
     booking, now = _own(request, reference), timezone.now()
     question, context = "bookings/release.html", {"price": services.price_so_far(booking, now=now)}
     if request.method != "POST":
@@ -113,7 +115,7 @@ def release(request: HttpRequest, reference: str) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-def cancel(request: HttpRequest, reference: str) -> HttpResponse:
+def cancel(request: Request, reference: str) -> HttpResponse:
     booking, now = _own(request, reference), timezone.now()
     question = "bookings/cancel.html"
     context = {"outcome": services.cancellation_preview(booking, now=now)}
@@ -129,14 +131,14 @@ def cancel(request: HttpRequest, reference: str) -> HttpResponse:
     )
 
 
-def _own(request: HttpRequest, reference: str) -> Booking:
+def _own(request: Request, reference: str) -> Booking:
     """Somebody else's booking does not exist."""
     mine = Booking.objects.of(request.user).select_related("lot", "spot", "tariff")
     return get_object_or_404(mine, reference=reference)
 
 
 def _act(
-    request: HttpRequest,
+    request: Request,
     booking: Booking,
     command: Callable[[], Booking],
     *,
@@ -161,7 +163,7 @@ def _act(
 
 
 def _ask(
-    request: HttpRequest,
+    request: Request,
     question: str,
     booking: Booking,
     now: datetime,
@@ -177,7 +179,7 @@ def _ask(
     return response
 
 
-def _shown(request: HttpRequest, booking: Booking, now: datetime) -> dict[str, Any]:
+def _shown(request: Request, booking: Booking, now: datetime) -> dict[str, Any]:
     timeline = list(booking.timeline.order_by("sequence"))
     # By the minute, so that a page which asks every few seconds is mostly told "nothing new".
     minute = now.replace(second=0, microsecond=0)
