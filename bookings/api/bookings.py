@@ -62,6 +62,9 @@ class BookingViewSet(
         mine = Booking.objects.of(self.request.user)
         return mine.select_related("lot", "spot", "tariff", "driver").prefetch_related("timeline")
 
+    def filter_queryset(self, queryset: QuerySet[Booking]) -> QuerySet[Booking]:
+        return queryset if self.detail else super().filter_queryset(queryset)
+
     @extend_schema(request=BookInput, responses={201: BookingSerializer})
     def create(self, request: Request) -> Response:
         data = BookInput(data=request.data)

@@ -98,6 +98,10 @@ def _text(*args: Any, **kwargs: Any) -> django_filters.CharFilter:
     return django_filters.CharFilter(*args, max_length=200, **kwargs)
 
 
+class WholeNumberFilter(django_filters.NumberFilter):
+    field_class = forms.IntegerField
+
+
 class LotFilter(WindowFilter):
     search = _text(method="with_words", label="Words of the name, the city, the address or the postcode")
     city = _text(lookup_expr="iexact")
@@ -112,12 +116,8 @@ class LotFilter(WindowFilter):
     features = ChoicesFilter(
         choices=FEATURES, method="no_filter", label="What a spot must offer, separated by commas"
     )
-    min_free = django_filters.NumberFilter(
-        method="no_filter",
-        field_class=forms.IntegerField,
-        min_value=0,
-        max_value=1_000_000,
-        label="Free spots",
+    min_free = WholeNumberFilter(
+        method="no_filter", min_value=0, max_value=1_000_000, label="At least so many free spots"
     )
     ordering = OrderingFilter(list(ORDERINGS))
 
