@@ -145,7 +145,8 @@ def test_vehicle_and_spot_kinds_choose_the_element():
 def test_a_start_fee_looks_at_the_clock_once():
     fee = PriceComponent("FLAT", Decimal(3))
     day = Element((fee,), Restrictions(start_time=time(6), end_time=time(18)))
-    night = replace(day, restrictions=Restrictions(start_time=time(18), end_time=time(6)))
+    after_dark = Restrictions(start_time=time(18), end_time=time(6))
+    night = Element((PriceComponent("FLAT", Decimal(1)),), after_dark)
 
     assert total(Tariff("EUR", (day, night)), 24 * HOUR) == 3
 
@@ -292,6 +293,22 @@ def test_a_cap_for_the_week_sits_above_the_day_cap():
     assert total(Tariff("EUR", (per_hour(2),), day_caps=caps), timedelta(days=8)) == 70 + 20
 
 
+def test_a_calendar_week_begins_on_monday():
+    tariff = Tariff("EUR", (per_hour(1),), day_caps=(DayCap(Decimal(30), "calendar", 7),))
+    sunday_noon = TUESDAY.replace(day=8)
+
+    assert total(tariff, 48 * HOUR, sunday_noon) == 12 + 30
+
+
+def test_a_capped_day_is_taxed_on_what_is_paid():
+    tariff = Tariff("EUR", (per_hour(2),), day_caps=(DayCap(Decimal(20)),), tax=Decimal(19))
+    found = price(tariff, TUESDAY, TUESDAY + 18 * HOUR, zone=BERLIN)
+
+    # The tax in 36.00 is 5.75, in 20.00 it is 3.19; in the 16.00 between them it would be 2.55.
+    assert [str(line.tax) for line in found.lines] == ["5.75", "-2.56"]
+    assert str(found.tax) == "3.19"
+
+
 def test_a_capped_stay_reads_in_three_lines():
     tariff = Tariff("EUR", (per_hour(2),), day_caps=(DayCap(Decimal(20)),))
     found = price(tariff, TUESDAY, TUESDAY + 60 * HOUR, zone=BERLIN)
@@ -300,6 +317,13 @@ def test_a_capped_stay_reads_in_three_lines():
         ("Parking", "3600", "120.00"), ("Day cap", "3", "-60.00"),
     ]
     assert found.lines[1].explanation == "Parking costs at most 20.00 EUR per 24 hours."
+
+
+def test_days_whose_amounts_were_rounded_stay_lines_of_their_own():
+    tariff = Tariff("EUR", (per_hour("0.333"),), day_caps=(DayCap(Decimal(20)),))
+    found = price(tariff, TUESDAY, TUESDAY + 48 * HOUR, zone=BERLIN)
+
+    assert [str(line.amount) for line in found.lines] == ["7.99", "7.99"]
 
 
 def test_an_element_has_its_own_cap_each_time_it_applies():
