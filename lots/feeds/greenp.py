@@ -52,7 +52,7 @@ def lot(source_id: str, carpark: Any, data: Any, stem: str) -> LotRecord:
         latitude=latitude,
         longitude=longitude,
         price_per_hour=half_hour * HALF_HOURS if half_hour else None,
-        kind=KINDS.get(carpark.get("carpark_type"), "unknown"),
+        kind=KINDS.get(str(carpark.get("carpark_type")), "unknown"),
         is_covered=carpark.get("carpark_type") == "garage",
         is_closed=carpark.get("is_under_construction") is True,
         max_height_m=values.max_height(carpark.get("max_height")),

@@ -45,7 +45,7 @@ def lot(source_id: str, feature: Any, data: Any, stem: str) -> LotRecord:
     place = places.place(*position) if position else _place_of_the_others(data)
     city = places.city_of_file(stem)
     address = addresses.parse(str(properties.get("address") or ""), city.name)
-    published_type = properties.get("type")
+    published_type = str(properties.get("type"))
     return LotRecord(
         source_id=source_id,
         name=name,

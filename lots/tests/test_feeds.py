@@ -201,6 +201,7 @@ def test_entries_without_a_capacity_are_reported_by_id():
         (altmarkt(capacity="many"), "the capacity 'many' is not a whole number"),
         (altmarkt(capacity=12.5), "the capacity 12.5 is not a whole number"),
         (altmarkt(capacity=True), "the capacity True is not a whole number"),
+        (altmarkt(capacity="1e999999"), "the capacity '1e999999' is not a whole number"),
         (altmarkt(capacity=4_000_000), "a capacity of 4000000 cannot be right"),
         (altmarkt([51.05, 13.74]), "the position 13.740000, 51.050000 (latitude, longitude) is not on land"),
         (altmarkt([0, 0]), "the position is 0, 0, which stands for unknown"),
@@ -239,6 +240,12 @@ def test_numbers_as_text_and_markup_in_names_are_cleaned(tmp_path):
     record = feeds.read(written(tmp_path, entry)).lots[0]
 
     assert (record.name, record.capacity) == ("Alt&Markt 1, Nord", 12)
+
+
+def test_what_a_database_would_not_take_is_left_out_of_names(tmp_path):
+    record = feeds.read(written(tmp_path, altmarkt(name="Alt\ud800markt\x00")))
+
+    assert [lot.name for lot in record.lots] == ["Alt markt"]
 
 
 def test_a_city_not_known_here_is_named_after_its_file(tmp_path):

@@ -39,7 +39,7 @@ DEPARTURE, ARRIVAL = 0, 1  # in this order at the same moment: periods are half-
 class Event(NamedTuple):
     at: datetime
     kind: int
-    index: int
+    row: int
 
 
 @dataclass
@@ -105,7 +105,7 @@ class Replay:
         return [booking for booking in rows.only(*fields) if booking.source_id in ids]
 
     def _step(self, event: Event, done_until: Event | None) -> None:
-        session = self.sessions[event.index]
+        session = self.sessions[event.row]
         source_id = self.source_id(session)
         if event.kind == DEPARTURE:
             if source_id in self.known and (done_until is None or event > done_until):
@@ -248,7 +248,7 @@ def _lot_for(path: Path, sessions: list[Session], numbers: list[str], options: d
     return lot
 
 
-def _country_and_currency(timezone: str) -> dict[str, str]:
+def _country_and_currency(timezone: str) -> dict[str, Any]:
     country = places.country_of_zone(timezone)
     return {"country": country, "currency": places.CURRENCIES.get(country, "EUR")}
 
