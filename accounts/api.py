@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import services
-from accounts.answers import NotKept
+from accounts.answers import NotKept, user_of
 from accounts.models import User, Vehicle
 from accounts.strict import StrictBooleanField, StrictSerializer, StrictTextField
 
@@ -67,7 +67,7 @@ class MeView(NotKept):
     def patch(self, request: Request) -> Response:
         data = MeInput(data=request.data, partial=True)
         data.is_valid(raise_exception=True)
-        user = services.update_profile(user=request.user, **data.validated_data)
+        user = services.update_profile(user=user_of(request), **data.validated_data)
         return Response(MeSerializer(user).data)
 
 
@@ -99,7 +99,7 @@ class VehicleViewSet(NotKept, mixins.ListModelMixin, mixins.RetrieveModelMixin, 
     def create(self, request: Request) -> Response:
         data = VehicleInput(data=request.data)
         data.is_valid(raise_exception=True)
-        vehicle = services.add_vehicle(driver=request.user, **data.validated_data)
+        vehicle = services.add_vehicle(driver=user_of(request), **data.validated_data)
         return Response(VehicleSerializer(vehicle).data, status=201)
 
     @extend_schema(request=VehicleInput(partial=True), responses=VehicleSerializer)

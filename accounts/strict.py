@@ -12,7 +12,7 @@ class StrictSerializer(serializers.Serializer):
     """A client that sends `price` believes it sets the price: tell it that it does not."""
 
     def to_internal_value(self, data: Any) -> Any:
-        unknown = self._unknown(data)
+        unknown: Any = self._unknown(data)
         try:
             value = super().to_internal_value(data)
         except serializers.ValidationError as error:

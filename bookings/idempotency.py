@@ -53,7 +53,7 @@ class Idempotent(APIView):
         super().initial(request, *args, **kwargs)
         key = request.headers.get(HEADER)
         if request.method == "POST" and key is not None and request.user.is_authenticated:
-            self.post = _once(self.post, _checked(key))  # type: ignore[attr-defined]
+            self.post = _once(self.post, _checked(key))  # type: ignore[attr-defined, has-type]
 
 
 def forget_old_keys(*, now: datetime) -> int:
@@ -91,7 +91,7 @@ def _fingerprint(request: Request) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _claim(user_id: int, key: str, fingerprint: str, now: datetime) -> IdempotencyKey:
+def _claim(user_id: Any, key: str, fingerprint: str, now: datetime) -> IdempotencyKey:
     IdempotencyKey.objects.older_than(now - KEPT).filter(user=user_id).delete()
     row = IdempotencyKey(user_id=user_id, key=key, fingerprint=fingerprint, created_at=now)
     try:
@@ -116,7 +116,7 @@ def _keep(row: IdempotencyKey, response: Response) -> None:
     row.save(update_fields=["status", "body"])
 
 
-def _replay(user_id: int, key: str, fingerprint: str) -> Response:
+def _replay(user_id: Any, key: str, fingerprint: str) -> Response:
     row = IdempotencyKey.objects.filter(user=user_id, key=key).first()
     if row is None:  # the first one was refused between our insert and this look
         raise InProgress

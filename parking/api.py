@@ -69,6 +69,8 @@ def _invalid(request: HttpRequest, fields: Fields) -> Response:
 def _as_problem(request: HttpRequest, error: exceptions.APIException, response: Response) -> Response:
     detail = error.detail if isinstance(error.detail, str) else HTTPStatus(error.status_code).phrase
     code = getattr(error.detail, "code", error.default_code)
+    if isinstance(error, exceptions.Throttled):
+        code = "too_many_requests"  # as parking.limits says
     if error.status_code == 404:
         code, detail = "not_found", detail if isinstance(error, exceptions.NotFound) else "Not found."
     answer = _answer(request, error.status_code, code, str(detail))

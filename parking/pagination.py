@@ -55,10 +55,12 @@ class CursorPage(CursorPagination):
     max_page_size = 200
     page_size_query_param = "page_size"
     ordering = "-id"
+    base_url: str
 
-    def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: Any = None) -> list[Any]:
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         self.base_url = request.build_absolute_uri()
         self.ordering = getattr(view, "page_ordering", None) or self._asked(request, view)
+        self.page_size = getattr(view, "page_size", self.page_size)
         size = self.get_page_size(request)
         place = self._place(request)
         rows = self._rows(queryset, place, size + 1)
@@ -85,7 +87,7 @@ class CursorPage(CursorPagination):
     def _asked(self, request: Request, view: Any) -> str:
         # A whitelist of the view's filter has let it through.
         asked = request.query_params.get("ordering") if hasattr(view, "default_ordering") else None
-        return asked or getattr(view, "default_ordering", type(self).ordering)
+        return asked or str(getattr(view, "default_ordering", type(self).ordering))
 
     def _place(self, request: Request) -> Place | None:
         text = request.query_params.get("cursor")

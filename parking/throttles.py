@@ -22,6 +22,7 @@ class OpenOnFailure(SimpleRateThrottle):
     """A cache that is away lets everybody through."""
 
     cache = _counts
+    duration: int | None
 
     def allow_request(self, request: Request, view: Any) -> bool:
         try:

@@ -14,7 +14,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.answers import NotKept
+from accounts.answers import NotKept, user_of
 from accounts.models import User
 from accounts.strict import NothingSerializer
 from bookings import services
@@ -62,14 +62,14 @@ class BookingViewSet(
         mine = Booking.objects.of(self.request.user)
         return mine.select_related("lot", "spot", "tariff", "driver").prefetch_related("timeline")
 
-    def filter_queryset(self, queryset: QuerySet[Booking]) -> QuerySet[Booking]:
+    def filter_queryset(self, queryset: Any) -> Any:
         return queryset if self.detail else super().filter_queryset(queryset)
 
     @extend_schema(request=BookInput, responses={201: BookingSerializer})
     def create(self, request: Request) -> Response:
         data = BookInput(data=request.data)
         data.is_valid(raise_exception=True)
-        booking = services.book(driver=request.user, now=timezone.now(), **_order(data.validated_data))
+        booking = services.book(driver=user_of(request), now=timezone.now(), **_order(data.validated_data))
         return Response(BookingSerializer(booking).data, status=201)
 
     @extend_schema(request=NothingSerializer)
@@ -115,7 +115,7 @@ class BookingViewSet(
         booking = self.get_object()
         data = input_class(data=self.request.data)
         data.is_valid(raise_exception=True)
-        changed = command(booking, by=self.request.user, now=timezone.now(), **data.validated_data)
+        changed = command(booking, by=user_of(self.request), now=timezone.now(), **data.validated_data)
         return Response(BookingSerializer(changed).data)
 
 

@@ -36,12 +36,8 @@ def amount(value: Decimal, currency: str) -> str:
 
 def rate(value: Decimal, currency: str) -> str:
     """As fine as the currency, or finer where the price is: 2.50, 0.125."""
-    exact = value.normalize()
-    return (
-        str(exact)
-        if exact.as_tuple().exponent < money.cent(currency).as_tuple().exponent
-        else amount(value, currency)
-    )
+    rounded = money.quantise(value, currency)
+    return str(rounded if rounded == value else value.normalize())
 
 
 def moment(text: str) -> datetime:

@@ -27,7 +27,7 @@ class MomentFormField(forms.CharField):
         try:
             return fields.moment_in_address(text)
         except serializers.ValidationError as error:
-            detail = error.detail[0]  # type: ignore[index]
+            detail: Any = error.detail[0]  # type: ignore[index]
             raise ValidationError(str(detail), code=detail.code) from error
 
     def run_validators(self, value: Any) -> None:

@@ -22,6 +22,7 @@ from django.db.models import (
     When,
 )
 from django.db.models.functions import ASin, Cast, Coalesce, Cos, Least, Power, Radians, Sin, Sqrt
+from django.utils import timezone
 
 from bookings import availability
 from bookings.api.filters import ChoicesFilter, MomentFilter, OrderingFilter
@@ -75,7 +76,7 @@ class WindowFilter(django_filters.FilterSet):
 
     def __init__(self, *args: Any, now: datetime | None = None, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        self.now = now
+        self.now = now or timezone.now()
 
     def no_filter(self, rows: QuerySet[Any], name: str, value: Any) -> QuerySet[Any]:
         return rows
@@ -88,8 +89,8 @@ class WindowFilter(django_filters.FilterSet):
         """The window for lots with this default stay."""
         data = self.form.cleaned_data
         stay = timedelta(minutes=stay_minutes)
-        starts_at = data.get("from") or self.now
-        ends_at = data.get("to") or starts_at + stay
+        starts_at: datetime = data.get("from") or self.now
+        ends_at: datetime = data.get("to") or starts_at + stay
         # Only an end was named, and it is over: then the stay before it is meant.
         return (starts_at, ends_at) if starts_at < ends_at else (ends_at - stay, ends_at)
 

@@ -19,7 +19,7 @@ MAX_SLUG = 140
 
 
 class PriceLine(serializers.Serializer):
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     kind = serializers.CharField()
     quantity = serializers.CharField()
     unit = serializers.CharField()
@@ -114,7 +114,7 @@ class BookingSerializer(serializers.ModelSerializer):
     def get_timeline(self, booking: Booking) -> list[dict[str, Any]]:
         # Sorted here, so that a prefetched timeline is used.
         entries = sorted(booking.timeline.all(), key=lambda entry: entry.sequence)
-        return TimelineSerializer(entries, many=True).data
+        return list(TimelineSerializer(entries, many=True).data)
 
 
 class FeaturesField(serializers.ListField):

@@ -251,7 +251,7 @@ def test_too_many_requests_are_429(db: None, monkeypatch: pytest.MonkeyPatch) ->
     answers = [client.get(f"{V1}lots/") for _time in range(4)]
 
     assert [a.status_code for a in answers] == [200, 200, 200, 429]
-    problem(answers[3], 429, "throttled")
+    problem(answers[3], 429, "too_many_requests")
     assert 1 <= int(answers[3]["Retry-After"]) <= 60
     assert APIClient(REMOTE_ADDR="203.0.113.9").get(f"{V1}lots/").status_code == 200
     spoofed = client.get(f"{V1}lots/", headers={"X-Forwarded-For": "203.0.113.10"})
@@ -326,3 +326,22 @@ def test_the_docs_page_loads_nothing_from_elsewhere(db: None) -> None:
     assert "script-src 'self';" in policy
     assert script["Content-Type"].startswith("application/javascript")
     assert "/api/schema/" in script.content.decode()
+
+
+# --- The list of codes ---
+
+
+def test_every_code_is_explained(settings: Any) -> None:
+    text = (settings.BASE_DIR / "docs" / "api-errors.md").read_text()
+    explained = set(re.findall(r"`([a-z_]+)`", text))
+    here = [
+        path
+        for app in ("accounts", "lots", "bookings", "parking")
+        for path in (settings.BASE_DIR / app).rglob("*.py")
+    ]
+    sources = "".join(path.read_text() for path in here if not {"tests", "migrations"} & set(path.parts))
+
+    given = set(re.findall(r'\b(?:default_)?code(?:: str)? ?= ?"([a-z_]+)"', sources))
+
+    assert len(given) > 30
+    assert given - explained == set()
