@@ -186,6 +186,8 @@ NO_OBJECT = "Write an object with named fields."
      "exceptional_openings[0].period_end", "The end must be after the begin."),
     ({"twentyfourseven": False, "exceptional_openings": [period() | {"period_end ": "x"}]},
      "exceptional_openings[0].period_end ", f"{KEYS} period_begin, period_end."),
+    ({"twentyfourseven": False, "exceptional_openings": [{"period_begin": "2025-12-24T12:00:00Z"}]},
+     "exceptional_openings[0].period_end", "This field is missing."),
     ({"twentyfourseven": False, "exceptional_openings": "none"}, "exceptional_openings", "Write a list."),
 ])
 def test_a_malformed_document_is_refused_naming_the_place(document: Any, path: str, sentence: str) -> None:
@@ -449,6 +451,16 @@ def test_a_period_follows_the_local_clock_where_it_changes(
         assert hours.is_open_throughout(starts_at, ends_at, zone)
 
 
+def test_a_lot_stays_open_when_the_clocks_go_back_over_midnight() -> None:
+    zone = ZoneInfo("America/St_Johns")  # until 2011 from Sunday 00:01 back to Saturday 23:01
+    hours = from_text("Su 00:00-06:00")
+    saturday_again = utc("2010-11-07T03:00Z")
+
+    assert saturday_again.astimezone(zone).isoweekday() == 6
+    assert hours.is_open(saturday_again, zone)
+    assert hours.open_until(saturday_again, zone) == utc("2010-11-07T09:30Z")
+
+
 @pytest.mark.parametrize("zone", ZONES)
 def test_windows_that_touch_leave_no_hole_on_any_night(zone: tzinfo) -> None:
     # One short gap a week, so that the windows are looked at and not just added up to a whole week.
@@ -580,6 +592,7 @@ HOW = "Write it like: Mo-Fr 08:00-20:00; Sa 09:00-18:00; Su off. Or: 24/7."
     ("Mo 20:00-26:00", "rules[0]", f"“Mo 20:00-26:00” cannot be read. {HOW}"),
     ("Mo 24:00-06:00", "rules[0]", f"“Mo 24:00-06:00” cannot be read. {HOW}"),
     ("Mo 08:00-10:00-12:00", "rules[0]", f"“Mo 08:00-10:00-12:00” cannot be read. {HOW}"),
+    ("Mo-", "rules[0]", f"“Mo-” cannot be read. {HOW}"),
     ("Mo- 08:00-10:00", "rules[0]", f"“Mo- 08:00-10:00” cannot be read. {HOW}"),
     ("Mo-Xx 08:00-10:00", "rules[0]", f"“Mo-Xx 08:00-10:00” cannot be read. {HOW}"),
     ("Mo 08:00-10:00 open", "rules[0]", f"“Mo 08:00-10:00 open” cannot be read. {HOW}"),
