@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.internal.flows.manage_email import sync_user_email_address
-from allauth.account.models import EmailAddress
+from allauth.account.models import EmailAddress, Login
 from allauth.core import context as allauth_context
 from django.conf import settings
 from django.contrib import messages
@@ -20,12 +20,10 @@ from django.utils import timezone
 from django.utils.crypto import get_random_string
 from django.utils.translation import gettext as _
 
-from accounts import doors, limits
+from accounts import doors, limits, second_factor
 from accounts.models import User
 
 WRONG_IN_A_ROW = 100  # then the password alone is refused, until a code or a reset shows who it is
-CODE_LIFE = timedelta(minutes=10)
-STAFF_CODE = "account/email/staff_code"
 # Mails a stranger can make us send by typing somebody's address.
 ASKED_FOR = {
     f"account/email/{name}"
@@ -74,6 +72,7 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def set_password(self, user: User, password: str) -> None:
         doors.use_code(allauth_context.request)
+        user.password_is_temporary = False
         super().set_password(user, password)
         self._forgive(user)
 
@@ -81,6 +80,12 @@ class AccountAdapter(DefaultAccountAdapter):
         doors.use_code(request)
         super().login(request, user)
         self._forgive(user)
+        second_factor.accept_after_sign_in(request, user)
+
+    def is_login_by_code_required(self, login: Login) -> bool:
+        """A staff password alone opens nothing: no page, and no token of the API."""
+        methods = second_factor.methods(self.request, login.user) if login.user else set()
+        return bool(login.user and login.user.is_staff) and "code" not in methods
 
     def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
         doors.use_code(request)
@@ -109,7 +114,7 @@ class AccountAdapter(DefaultAccountAdapter):
             address = email.lower()
             # One pause for all of them: which mail an address gets tells whether it is known. But whoever
             # has just signed in by code may ask for the back office's at once.
-            pause = (limits.MAIL_PAUSE, f"{template_prefix == STAFF_CODE} {address}")
+            pause = (limits.MAIL_PAUSE, f"{template_prefix == second_factor.MAIL} {address}")
             limits.take(pause, (limits.MAIL_HOUR, address), (limits.MAIL_DAY, address))
         context = {
             **context,
@@ -123,7 +128,7 @@ class AccountAdapter(DefaultAccountAdapter):
         message = self.render_mail(template_prefix, email, context)
         if template_prefix in ASKED_FOR:
             message.is_urgent = True
-            message.expires_at = timezone.now() + CODE_LIFE
+            message.expires_at = timezone.now() + timedelta(seconds=limits.CODE_LIFE)
         message.send()
         self._point_to_outbox()
 

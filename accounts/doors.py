@@ -42,7 +42,7 @@ IP_DOORS: dict[str, Limit] = {
     "headless:app:tokens:refresh": limits.REFRESH_IP,
 }
 # Where a signed-in person's present password is asked for again. (Signing in: accounts.adapter.)
-PASSWORD_DOORS = {"account_change_password", API + "change_password"}
+PASSWORD_DOORS = {"account_change_password", API + "change_password", "admin:password_change"}
 SAFE = {"GET", "HEAD", "OPTIONS"}
 
 

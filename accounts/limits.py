@@ -39,7 +39,8 @@ class Limit:
         return -(-self.period * MICRO // self.burst)
 
 
-# A code lives ten minutes; an allowance that comes back after twelve never adds a sixth guess to it.
+CODE_LIFE = 10 * MINUTE
+# An allowance that comes back after twelve minutes never adds a sixth guess to a code.
 CODE_TRY = Limit("code try", 5, HOUR)
 CODE_USE = Limit("code use", 1, HOUR)
 CODE_TRY_ADDRESS = Limit("code try, address", 10, HOUR)
@@ -51,7 +52,7 @@ ASK_IP = Limit("ask for a code, ip", 20, HOUR)
 SIGN_UP_IP = Limit("sign up, ip", 20, HOUR)
 PASSWORD = Limit("password", 5, 5 * MINUTE)
 PASSWORD_IP = Limit("password, ip", 30, MINUTE)
-STAFF_CODE = Limit("second factor", 5, 15 * MINUTE)
+STAFF_CODE = Limit("second factor", 5, HOUR)
 REFRESH_IP = Limit("refresh, ip", 120, MINUTE)
 
 

@@ -55,6 +55,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_active = models.BooleanField(_("active"), default=True)
     # In a row. After a hundred the password alone is refused until it is reset.
     wrong_passwords = models.PositiveIntegerField(default=0, editable=False)
+    # Printed by a command: good for coming in once and choosing another.
+    password_is_temporary = models.BooleanField(default=False, editable=False)
 
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"

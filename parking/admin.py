@@ -1,8 +1,54 @@
-"""The back office's site."""
+"""The back office's site: for staff who have shown a second factor in this session, and nobody else."""
 
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.decorators import method_decorator
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
+from django_otp.admin import OTPAdminSite
 from unfold.sites import UnfoldAdminSite
 
+from accounts import second_factor
 
-class ParkwellAdminSite(UnfoldAdminSite):
+
+class ParkwellAdminSite(OTPAdminSite, UnfoldAdminSite):
+    """Signing in happens in one place, allauth's; here only the second factor is asked for."""
+
     site_header = "Parkwell"
     site_title = "Parkwell"
+
+    def __init__(self, name: str = "admin"):
+        # django-otp would call it "otpadmin", and reverse("admin:…") would find nothing.
+        super().__init__(name)
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        is_staff = super().has_permission(request) and not request.user.password_is_temporary
+        return bool(is_staff) and second_factor.is_fresh(request)
+
+    @method_decorator(never_cache)
+    @method_decorator(login_not_required)
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Where the admin sends whoever may not see a page; takes no password itself."""
+        wanted = self._wanted(request)
+        if not request.user.is_authenticated:
+            return redirect_to_login(wanted, reverse("account_login"))
+        if not (request.user.is_staff and request.user.is_active):
+            raise PermissionDenied
+        if self.has_permission(request):
+            return redirect(wanted)
+        return redirect(f"{reverse('staff:step-up')}?{urlencode({REDIRECT_FIELD_NAME: wanted})}")
+
+    def _wanted(self, request: HttpRequest) -> str:
+        wanted = request.GET.get(REDIRECT_FIELD_NAME, "")
+        is_ours = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, request.is_secure())
+        return wanted if is_ours else reverse(f"{self.name}:index")

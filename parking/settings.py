@@ -215,6 +215,8 @@ ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ALLAUTH_USER_CODE_FORMAT = {"numeric": True, "dashed": False, "length": 6}
 ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
+OTP_TOTP_ISSUER = "Parkwell"
+OTP_ADMIN_HIDE_SENSITIVE_DATA = True
 HEADLESS_CLIENTS = ("app",)
 HEADLESS_SERVE_SPECIFICATION = True
 HEADLESS_TOKEN_STRATEGY = "allauth.headless.tokens.strategies.jwt.JWTTokenStrategy"  # noqa: S105
@@ -224,6 +226,15 @@ HEADLESS_JWT_ACCESS_TOKEN_EXPIRES_IN = 300
 HEADLESS_JWT_REFRESH_TOKEN_EXPIRES_IN = 14 * 24 * 3600
 # Without this a disabled or logged-out driver would keep the API until the token runs out.
 HEADLESS_JWT_STATEFUL_VALIDATION_ENABLED = True
+
+# --- Money ----------------------------------------------------------------------------------------------
+STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY", default="")
+STRIPE_WEBHOOK_SECRET = env.str("STRIPE_WEBHOOK_SECRET", default="")
+STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="")
+if STRIPE_SECRET_KEY and not STRIPE_WEBHOOK_SECRET and not DEBUG:
+    raise ImproperlyConfigured("Set STRIPE_WEBHOOK_SECRET as well: without it Stripe's messages are refused.")
+# A simulated card page, for trying out: with it anybody could pay with nothing.
+DEMO_PAYMENTS = DEBUG
 
 # --- API ------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {

@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", include("allauth.urls")),
+    path("accounts/security/", include("accounts.staff_urls")),
     path("api/auth/", include("allauth.headless.urls")),
     path("api/", include(("parking.api_urls", "api"))),
     path("outbox/", include("accounts.outbox_urls")),

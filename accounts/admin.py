@@ -1,0 +1,185 @@
+"""People, their vehicles and the outgoing mail in the back office."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.decorators import display
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from accounts import outbox
+from accounts.models import Notice, User, Vehicle
+from accounts.plates import normalise_plate
+
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
+    pass
+
+
+class LowerEmail:
+    """Addresses are kept in lower case: signing in looks for them so."""
+
+    def clean_email(self) -> str:
+        return self.cleaned_data["email"].lower()  # type: ignore[attr-defined]
+
+
+class PersonForm(LowerEmail, UserChangeForm):
+    class Meta:
+        model = User
+        fields = "__all__"
+        # Django's field for usernames cannot be left empty where the column may be NULL.
+        field_classes: dict[str, Any] = {}
+
+
+class NewPersonForm(LowerEmail, UserCreationForm):
+    class Meta:
+        model = User
+        fields = ["email", "name"]
+        field_classes: dict[str, Any] = {}
+
+
+class VehicleInline(TabularInline):
+    model = Vehicle
+    extra = 0
+    fields = ["plate", "country", "kind", "connector", "is_default"]
+    readonly_fields = fields
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin, ModelAdmin):
+    form = PersonForm
+    add_form = NewPersonForm
+    change_password_form = AdminPasswordChangeForm
+    inlines = [VehicleInline]
+    list_display = ["email", "name", "username", "is_staff", "is_active", "date_joined", "last_login"]
+    list_filter = ["is_staff", "is_active", "groups"]
+    search_fields = ["email", "username", "name", "phone", "vehicles__plate_normalised"]
+    ordering = ["-date_joined", "-id"]
+    show_full_result_count = False
+    readonly_fields = ["date_joined", "last_login", "wrong_passwords"]
+    fieldsets = [
+        (None, {"fields": ["email", "password"]}),
+        (
+            _("Profile"),
+            {"fields": ["name", "username", "phone", "address", "postcode", "language", "timezone"]},
+        ),
+        (_("Rights"), {"fields": ["is_active", "is_staff", "is_superuser", "groups", "user_permissions"]}),
+        (_("Dates"), {"fields": ["date_joined", "last_login", "wrong_passwords"]}),
+    ]
+    add_fieldsets = [(None, {"fields": ["email", "name", "usable_password", "password1", "password2"]})]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Only a superuser gives rights: whoever may edit people could make one of themselves."""
+        fields = super().get_readonly_fields(request, obj)
+        if request.user.is_superuser:
+            return fields
+        return [*fields, "is_staff", "is_superuser", "groups", "user_permissions"]
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Nor may anybody else change a superuser's address or password and so become one."""
+        if obj is not None and obj.is_staff and obj != request.user and not request.user.is_superuser:
+            return False
+        return super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """People are erased (accounts.privacy), not deleted: their bookings and payments stay."""
+        return False
+
+
+@admin.register(Vehicle)
+class VehicleAdmin(ModelAdmin):
+    list_display = ["plate", "country", "kind", "connector", "driver", "is_default"]
+    list_filter = ["kind", "country"]
+    list_select_related = ["driver"]
+    search_fields = ["plate", "plate_normalised", "driver__email"]
+    autocomplete_fields = ["driver"]
+    ordering = ["plate_normalised", "id"]
+    show_full_result_count = False
+
+    def save_model(self, request: HttpRequest, obj: Vehicle, form: Any, change: bool) -> None:
+        obj.plate_normalised = normalise_plate(obj.plate)
+        super().save_model(request, obj, form, change)
+
+
+class StateFilter(admin.SimpleListFilter):
+    title = _("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("waiting", _("waiting")), ("sent", _("sent")), ("given up", _("given up"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Notice]) -> QuerySet[Notice]:
+        if self.value() == "waiting":
+            return queryset.filter(sent_at=None, failed_at=None)
+        if self.value() == "sent":
+            return queryset.exclude(sent_at=None)
+        if self.value() == "given up":
+            return queryset.exclude(failed_at=None)
+        return queryset
+
+
+@admin.register(Notice)
+class NoticeAdmin(ModelAdmin):
+    """Only read: a mail is what it was when it was owed. What was given up can be owed again."""
+
+    list_display = ["recipient", "about", "state", "attempts", "created_at", "sent_at", "last_error"]
+    list_filter = [StateFilter, "is_urgent"]
+    search_fields = ["recipient", "event"]
+    date_hierarchy = "created_at"
+    ordering = ["-created_at", "-id"]
+    show_full_result_count = False
+    actions = ["owe_again"]
+    fields = [
+        "recipient", "about", "shown_text", "state", "attempts", "last_error", "event",
+        "created_at", "not_before", "expires_at", "sent_at", "failed_at", "message_id",
+    ]  # fmt: skip
+    readonly_fields = fields
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_resend_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("accounts.change_notice")
+
+    @display(description=_("mail"))
+    def about(self, notice: Notice) -> str:
+        return notice.subject or notice.template
+
+    @display(description=_("state"), label={"sent": "success", "given up": "danger", "waiting": "warning"})
+    def state(self, notice: Notice) -> str:
+        return "sent" if notice.sent_at else "given up" if notice.failed_at else "waiting"
+
+    @display(description=_("text"))
+    def shown_text(self, notice: Notice) -> str:
+        if notice.is_urgent:
+            return str(_("Not shown: it holds a code that is somebody else's."))
+        return str(outbox.to_message(notice).body)
+
+    @admin.action(description=_("Send again what was given up"), permissions=["resend"])
+    def owe_again(self, request: HttpRequest, queryset: QuerySet[Notice]) -> None:
+        count = outbox.resend(queryset, now=timezone.now())
+        told = ngettext("%(count)d mail is owed again.", "%(count)d mails are owed again.", count)
+        messages.success(request, told % {"count": count})

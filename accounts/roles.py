@@ -1,0 +1,61 @@
+"""What operators may do, as Django groups. Made once; what staff change about them stays changed."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import Group, Permission
+from django.db.models import Q
+
+EVERYTHING = ["view", "add", "change", "delete", "import", "export"]
+# Group → [(app, model or "*", what)]. Superusers need none of them.
+ROLES: dict[str, list[tuple[str, str, list[str]]]] = {
+    # Lots, spots, bookings, imports.
+    "operator": [
+        ("lots", "*", EVERYTHING),
+        ("bookings", "*", ["view", "import", "export"]),
+        ("bookings", "booking", EVERYTHING),
+        ("bookings", "guest", EVERYTHING),
+        ("bookings", "waitlist", EVERYTHING),
+        ("accounts", "user", ["view"]),
+        ("accounts", "vehicle", ["view", "add", "change"]),
+        ("accounts", "notice", ["view", "change"]),
+        ("reports", "*", ["view"]),
+    ],
+    # Payments and refunds.
+    "cashier": [
+        ("bookings", "payment", ["view", "add", "change", "refund", "export"]),
+        ("bookings", "refund", ["view", "add", "change", "export"]),
+        ("bookings", "*", ["view"]),
+        ("lots", "*", ["view"]),
+        ("accounts", "user", ["view"]),
+    ],
+    # Reports.
+    "viewer": [
+        ("reports", "*", ["view", "export"]),
+        ("lots", "*", ["view"]),
+        ("bookings", "*", ["view"]),
+    ],
+}
+
+
+def make_roles() -> list[str]:
+    """Make the groups that are missing; returns their names. Needs the permissions `migrate` writes."""
+    made = []
+    for name, rights in ROLES.items():
+        group, is_new = Group.objects.get_or_create(name=name)
+        if is_new:
+            group.permissions.set(Permission.objects.filter(_matching(rights)))
+            made.append(name)
+    return made
+
+
+def _matching(rights: list[tuple[str, str, list[str]]]) -> Q:
+    wanted = Q(pk__in=[])
+    for app, model, actions in rights:
+        some = Q(content_type__app_label=app)
+        if model != "*":
+            some &= Q(content_type__model=model)
+        verbs = Q(pk__in=[])
+        for action in actions:
+            verbs |= Q(codename__startswith=f"{action}_") | Q(codename=action)
+        wanted |= some & verbs
+    return wanted
