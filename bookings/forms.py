@@ -90,7 +90,7 @@ class SearchForm(forms.Form):
             }
         ),
     )
-    at = WallClockField(label=_("Arriving (empty: now)"), required=False)
+    at = WallClockField(label=_("From (empty: now)"), required=False)
     stay = forms.TypedChoiceField(
         label=_("How long"),
         required=False,

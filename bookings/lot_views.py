@@ -43,6 +43,13 @@ def results(request: Request) -> HttpResponse:
 
 @login_not_required
 @require_safe
+def places(request: Request) -> HttpResponse:
+    """Country, region, town: for those who would rather choose than type."""
+    return render(request, "lots/places.html", {"countries": offers.places()})
+
+
+@login_not_required
+@require_safe
 def detail(request: Request, slug: str) -> HttpResponse:
     now = timezone.now()
     lot = _listed(slug)

@@ -64,6 +64,17 @@ def lots_for(wish: Wish) -> LotQuerySet:
     return (found.filter(Exists(spots)) if wish.features else found).order_by("name", "id")
 
 
+def places() -> dict[str, dict[str, list[tuple[str, int]]]]:
+    """Where there are lots: country, region, then towns with their number of lots."""
+    found: dict[str, dict[str, list[tuple[str, int]]]] = {}
+    rows = Lot.objects.listed().exclude(city="").values_list("country", "region", "city")
+    for country, region, city, count in rows.annotate(count=Count("pk")).order_by(
+        "country", "region", "city"
+    ):
+        found.setdefault(country, {}).setdefault(region, []).append((city, count))
+    return found
+
+
 def offers(lots: Sequence[Lot], wish: Wish, *, now: datetime) -> list[Offer]:
     """One offer a lot, in the same order. Lots on one clock are counted by one query."""
     windows = {lot.pk: wish.window(lot, now) for lot in lots}

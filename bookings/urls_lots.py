@@ -8,6 +8,7 @@ app_name = "lots"
 
 urlpatterns = [
     path("", lot_views.search, name="search"),
+    path("places/", lot_views.places, name="places"),
     path("results/", lot_views.results, name="results"),
     # /lots/<slug>/…
     path("lots/<slug:slug>/", lot_views.detail, name="detail"),

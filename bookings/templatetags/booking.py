@@ -64,6 +64,27 @@ ACTIONS = {
     "no_show": gettext_lazy("Not checked in in time"),
     "cancelled": gettext_lazy("Cancelled"),
 }
+COUNTRIES = {
+    "AT": gettext_lazy("Austria"),
+    "AU": gettext_lazy("Australia"),
+    "BE": gettext_lazy("Belgium"),
+    "CA": gettext_lazy("Canada"),
+    "CH": gettext_lazy("Switzerland"),
+    "CZ": gettext_lazy("Czechia"),
+    "DE": gettext_lazy("Germany"),
+    "DK": gettext_lazy("Denmark"),
+    "FR": gettext_lazy("France"),
+    "GB": gettext_lazy("United Kingdom"),
+    "IN": gettext_lazy("India"),
+    "IT": gettext_lazy("Italy"),
+    "NL": gettext_lazy("Netherlands"),
+    "US": gettext_lazy("United States"),
+}
+
+
+@register.filter
+def country_name(code: str) -> str:
+    return str(COUNTRIES.get(code, code or _("Elsewhere")))
 
 
 @register.filter

@@ -102,6 +102,20 @@ def test_search_says_when_a_lot_is_closed(client, lot):
     assert "Closed" in text_of(client.get("/"))
 
 
+@pytest.mark.promise("S3-20")
+def test_places_lead_from_country_over_region_to_the_towns_lots(client, lot):
+    make_lot(name="Lakeside", city="Konstanz", region="Baden-Württemberg", country="DE")
+    make_lot(name="Gone", city="Nowhere", country="FR", is_active=False)
+
+    response = client.get("/places/")
+
+    assert "Germany Berlin 1 Baden-Württemberg Konstanz 1" in text_of(response)
+    assert "Nowhere" not in text_of(response)
+    assert "Lakeside" in text_of(
+        client.get(re.search(r'href="(/\?q=Konstanz)"', response.content.decode())[1])
+    )
+
+
 @pytest.mark.parametrize("count", [1, 3])
 def test_search_needs_few_queries(client, alice, django_assert_max_num_queries, count):
     for _number in range(count):
