@@ -223,8 +223,16 @@ def _quote(lot: Lot, form: BookForm, now: datetime) -> dict[str, Any]:
     period = _period(lot, form, now)
     if period is None:
         return {"price": None}
-    kind = str(form["kind"].value())
-    return {"price": offers.quote(lot, *period, now=now, kind=kind), "priced": period}
+    asked = form.cleaned_data if form.is_bound else form.initial
+    price = offers.quote(
+        lot,
+        *period,
+        now=now,
+        kind=asked["kind"],
+        spot_number=asked.get("spot", ""),
+        features=asked.get("features", ()),
+    )
+    return {"price": price}
 
 
 def _blame(form: BookForm, bad: BadBooking) -> None:

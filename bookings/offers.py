@@ -124,14 +124,25 @@ def _price(lot: Lot, tariff: Tariff | None, window: tuple[datetime, datetime]) -
 
 
 def quote(
-    lot: Lot, starts_at: datetime, ends_at: datetime, *, now: datetime, kind: str, spot_kind: str = ""
+    lot: Lot,
+    starts_at: datetime,
+    ends_at: datetime,
+    *,
+    now: datetime,
+    kind: str,
+    spot_number: str = "",
+    features: tuple[str, ...] = (),
 ) -> pricing.Price:
-    """What booking this window now would cost, line by line."""
+    """What booking this window now would cost, line by line, on the spot that would be given."""
+    free = availability.free_spots(starts_at, ends_at, now=now, lots=[lot.pk], features=features)
+    if spot_number:
+        free = free.filter(number__iexact=spot_number)
+    spot = free.cheapest_first().first()
     return pricing.price(
         tariff_at(lot, now).rates,
         starts_at,
         ends_at,
         zone=lot.zone,
-        spot_kind=spot_kind,
+        spot_kind=spot.kind if spot else "",
         is_reservation=kind == Booking.Kind.RESERVED,
     )

@@ -10,6 +10,8 @@ from bookings import services
 from bookings.models import Booking, State
 from bookings.tests.factories import HOUR, make_lot, park, reserve
 from lots.models import Lot
+from lots.rates import Tariff
+from lots.services import publish_tariff
 
 MOST_QUERIES = 8
 LOCAL = "%Y-%m-%dT%H:%M"
@@ -239,6 +241,18 @@ def test_quote_shows_the_price_line_by_line(client, lot):
 
     assert "1 h 30 min" in page
     assert "Total €3.75" in page
+
+
+def test_quote_follows_the_spot_chosen(client, lot, now):
+    element = {"price_components": [{"type": "TIME", "price": "9.00", "step_size": 60}]}
+    large = {**element, "restrictions": {"spot_kinds": ["large"]}}
+    plain = {"price_components": [{"type": "TIME", "price": "2.00", "step_size": 60}]}
+    lot.spots.filter(number="3").update(kind="large")
+    publish_tariff(lot, Tariff.from_json({"currency": "EUR", "elements": [large, plain]}), by=None, now=now)
+    address = reverse("lots:quote", args=[lot.slug])
+
+    assert "Total €4.00" in text_of(client.get(address, {"kind": "instant", "stay": "120"}))
+    assert "Total €18.00" in text_of(client.get(address, {"kind": "instant", "stay": "120", "spot": "3"}))
 
 
 # Booking
