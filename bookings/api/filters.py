@@ -53,8 +53,11 @@ class ChoicesFormField(forms.CharField):
         text = super().clean(value)
         codes = [code.strip() for code in text.split(",") if code.strip()]
         if strange := [code for code in codes if code not in self.known]:
+            # As a parameter: a "%" of theirs in the sentence itself would be read as a placeholder.
             raise ValidationError(
-                f"{strange[0][:40]} is none of {', '.join(self.known)}.", code="invalid_choice"
+                "%(code)s is none of %(known)s.",
+                code="invalid_choice",
+                params={"code": strange[0][:40], "known": ", ".join(self.known)},
             )
         return codes
 

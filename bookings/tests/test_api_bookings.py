@@ -191,6 +191,7 @@ def test_my_bookings_can_be_filtered(as_alice: Any, lot: Any, alice: Any, query:
     "query",
     [
         {"state": "gone"},
+        {"state": "100%s"},
         {"ordering": "driver__password"},
         {"from": "2027-03-01"},
         {"from": "2027-03-01T12:00"},
