@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from bookings.models import Booking
 from bookings.offers import Wish
+from bookings.words import spell
 from lots import clock
 from lots.models import FEATURES, Lot
 
@@ -19,11 +20,7 @@ FIRST_OR_SECOND = {0: _("the first"), 1: _("the second")}
 
 
 def spelled(minutes: int) -> str:
-    """As in "45 min", "1 h 30 min", "2 d", for a choice's label."""
-    hours, rest = divmod(minutes, 60)
-    days, hours = divmod(hours, 24) if hours >= 48 else (0, hours)
-    parts = [f"{days} d" if days else "", f"{hours} h" if hours else "", f"{rest} min" if rest else ""]
-    return " ".join(part for part in parts if part)
+    return spell(timedelta(minutes=minutes))
 
 
 class LocalTimeInput(forms.DateTimeInput):
@@ -96,7 +93,7 @@ class SearchForm(forms.Form):
         required=False,
         coerce=int,
         empty_value=120,  # type: ignore[arg-type]
-        choices=[(minutes, spelled(minutes)) for minutes in STAYS],
+        choices=lambda: [(minutes, spelled(minutes)) for minutes in STAYS],
         widget=forms.Select(attrs={"class": "form-select"}),
     )
     features = FeaturesField()

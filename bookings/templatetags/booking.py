@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from bookings.models import Booking, State, TimelineEntry
 from bookings.plan import Floor, PlannedSpot
+from bookings.words import spell
 from lots import money as amounts
 from lots.models import FEATURES, Spot
 from lots.templatetags.icons import icon_address
@@ -101,18 +102,7 @@ def money(amount: Decimal | str | None, currency: str) -> str:
 
 @register.filter
 def span(long: timedelta | None) -> str:
-    """As in "2 d 3 h", "1 h 30 min", "45 min"."""
-    if long is None:
-        return ""
-    minutes = max(0, int(long.total_seconds())) // 60
-    days, minutes = divmod(minutes, 24 * 60)
-    hours, minutes = divmod(minutes, 60)
-    parts = [
-        _("%d\u00a0d") % days if days else "",
-        _("%d\u00a0h") % hours if hours else "",
-        _("%d\u00a0min") % minutes if minutes and not days else "",
-    ]
-    return " ".join(part for part in parts if part) or _("%d\u00a0min") % 0
+    return "" if long is None else spell(long)
 
 
 @register.filter
