@@ -18,8 +18,8 @@ from lots.restrictions import ALWAYS, WEEKDAYS, Restrictions
 
 __all__ = [
     "ALWAYS", "ENERGY", "FLAT", "PARKING_TIME", "TIME", "TIMED", "TYPES", "WEEKDAYS", "DayCap", "Element",
-    "FreeMinutes", "Limit", "Package", "PriceComponent", "RatesError", "Restrictions", "Step", "Tariff",
-    "minimum_one_hour", "simple", "started_hours", "stepped", "warnings",
+    "FreeMinutes", "HourlyPrice", "Limit", "Package", "PriceComponent", "RatesError", "Restrictions", "Step",
+    "Tariff", "minimum_one_hour", "per_hour", "simple", "started_hours", "stepped", "warnings",
 ]
 
 FLAT, TIME, PARKING_TIME, ENERGY = "FLAT", "TIME", "PARKING_TIME", "ENERGY"
@@ -355,6 +355,29 @@ def stepped(
     if then is not None:
         steps.append(Step(Decimal(then[1]), then[0] * 60))
     return Tariff(currency, (Element((PriceComponent(TIME, steps=tuple(steps)),)),))
+
+
+@dataclass(frozen=True, slots=True)
+class HourlyPrice:
+    """What lists of lots show, tax included. `is_from`: at other hours, or in other ways, it is more."""
+
+    amount: Decimal
+    is_from: bool = False
+
+
+def per_hour(tariff: Tariff) -> HourlyPrice | None:
+    """The lowest hourly price above zero; None where time is only sold in packages or costs nothing beside
+    a fee. Caps, free minutes and maxima make it cheaper, never dearer, so they are no "from"."""
+    parts = [part for element in tariff.elements for part in element.components]
+    found = set()
+    for part in parts:
+        tax = Decimal(0) if tariff.tax_included else (tariff.tax if part.tax is None else part.tax)
+        each = [step.price * 3600 / step.seconds for step in part.steps] or [part.price]
+        found |= {price * (100 + tax) / 100 for price in each if part.type in TIMED and price}
+    others = bool(tariff.packages) or any(part.type not in TIMED and part.price for part in parts)
+    if not found:
+        return None if others else HourlyPrice(Decimal(0))
+    return HourlyPrice(min(found), len(found) > 1 or others or tariff.min_price is not None)
 
 
 def warnings(tariff: Tariff) -> list[str]:

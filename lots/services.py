@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -79,17 +79,45 @@ def next_numbers(lot: Lot, count: int) -> list[str]:
     return [str(number) for number in range(first, first + count)]
 
 
-def publish_tariff(lot: Lot, tariff: rates.Tariff, *, by: User | None, now: datetime) -> Tariff:
-    """Add a tariff version, valid from now for new bookings. Bookings made keep theirs."""
-    last = lot.tariffs.order_by("-version").first()
-    return Tariff.objects.create(
+@transaction.atomic
+def publish_tariff(
+    lot: Lot, tariff: rates.Tariff, *, by: User | None, now: datetime, valid_from: datetime | None = None
+) -> Tariff:
+    """Add a tariff version for new bookings, from now or a later moment on. Bookings made keep theirs.
+
+    Of two versions valid at a moment the one that began later counts, then the one made later: whoever
+    changes their mind about a version to come publishes another one from the same moment.
+    """
+    # Locked, so that two who publish at once get two numbers.
+    locked = Lot.objects.select_for_update(no_key=True).get(pk=lot.pk)
+    if tariff.currency != locked.currency:
+        raise ValidationError(
+            f"The lot's currency is {locked.currency}, the tariff's {tariff.currency}.", code="currency"
+        )
+    if valid_from is not None and valid_from < now:
+        raise ValidationError("A tariff begins now or later: bookings made keep theirs.", code="past")
+    last = locked.tariffs.order_by("-version").first()
+    made = Tariff.objects.create(
         lot=lot,
         version=last.version + 1 if last else 1,
         document=tariff.to_json(),
-        valid_from=now,
+        valid_from=valid_from or now,
         made_by=by,
         made_at=now,
     )
+    if made.valid_from <= now:
+        _list_price(locked, tariff)
+        lot.price_per_hour = locked.price_per_hour
+    return made
+
+
+def _list_price(lot: Lot, tariff: rates.Tariff) -> None:
+    """The lot's simple field follows the tariff: lists sort by it, and the API shows it."""
+    hourly = rates.per_hour(tariff)
+    amount = hourly.amount.quantize(Decimal("0.001"), ROUND_HALF_UP) if hourly else None
+    if amount is not None and amount != lot.price_per_hour:
+        lot.price_per_hour = amount
+        lot.save(update_fields=["price_per_hour"])
 
 
 def tariff_at(lot: Lot, now: datetime) -> Tariff:

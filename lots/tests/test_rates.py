@@ -3,13 +3,15 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, time
 from decimal import Decimal
+from decimal import Decimal as D
 from pathlib import Path
 
 import pytest
 
-from lots import rates
+from lots import presets, rates, tariff_files
 from lots.ocpi import parse_ocpi, to_ocpi
 from lots.rates import (
     DayCap,
@@ -236,3 +238,59 @@ def test_tariffs_are_read_and_priced_without_a_web_framework():
     root = Path(rates.__file__).parent.parent
 
     assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("tariff", "amount", "is_from"),
+    [
+        (rates.simple(D("2.50"), "EUR"), "2.50", False),
+        (rates.started_hours(D(3), "EUR"), "3", False),
+        (presets.day_cap(D(2), "EUR"), "2", False),
+        (presets.free_minutes(D(2), "EUR"), "2", False),
+        (rates.minimum_one_hour(D(2), "EUR"), "2", True),
+        (presets.day_night(D(3), "EUR"), "1.50", True),
+        (presets.table(D(3), "EUR"), "3", False),
+        (presets.charging(D(2), "EUR"), "2", True),
+        (replace(rates.simple(D(2), "EUR"), tax=D(19), tax_included=False), "2.38", False),
+        (rates.simple(D(0), "EUR"), "0", False),
+        (Tariff("EUR", (Element((PriceComponent("FLAT", D(5)),)),)), None, None),
+    ],
+)
+def test_per_hour_is_what_a_list_of_lots_may_say(tariff, amount, is_from):
+    assert rates.per_hour(tariff) == (amount and rates.HourlyPrice(D(amount), is_from))
+
+
+def test_every_preset_is_a_tariff_that_can_be_written_and_read():
+    for preset in presets.PRESETS.values():
+        tariff = preset.make(D("2.50"), "EUR")
+
+        assert Tariff.from_json(json.loads(json.dumps(tariff.to_json()))) == tariff
+        assert rates.warnings(tariff) == []
+
+
+def test_a_file_is_read_in_our_shape_and_in_ocpis():
+    ours = rates.simple(D(2), "EUR")
+    tariff = {"currency": "EUR", "country_code": "DE", "party_id": "ALL", "id": "1", "elements": [
+        {"price_components": [{"type": "TIME", "price": 2.0, "step_size": 1}]}]}
+    answer = {"status_code": 1000, "data": [tariff]}
+
+    assert tariff_files.read(json.dumps(ours.to_json())) == ours
+    assert tariff_files.read(json.dumps(tariff).encode()) == replace(ours, tax_included=False)
+    assert tariff_files.read(json.dumps(answer)) == replace(ours, tax_included=False)
+
+
+@pytest.mark.parametrize(
+    ("raw", "path", "sentence"),
+    [
+        (b"\xff\xfe", "", "This is not a JSON file."),
+        ("[" * 100_000, "", "This is not a JSON file."),
+        ('{"currency":\n "EUR"', "", "This is not a JSON file: Expecting ',' delimiter in line 2."),
+        ("x" * 1_000_001, "", "This is too large for a tariff."),
+        ('{"status_code": 1000, "data": [1, 2]}', "data", "One tariff is expected here, not 2."),
+    ],
+)
+def test_a_file_that_is_no_tariff_is_refused_with_a_sentence(raw, path, sentence):
+    with pytest.raises(RatesError) as refused:
+        tariff_files.read(raw)
+
+    assert (refused.value.field_path, refused.value.sentence) == (path, sentence)

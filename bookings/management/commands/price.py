@@ -2,7 +2,6 @@
 
 import json
 from argparse import ArgumentParser
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,11 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from bookings.line_texts import plain
 from bookings.pricing import Price, price
-from lots import clock, documents, ocpi, rates
-
-LARGEST_FILE = 1_000_000  # bytes
-# Only OCPI documents say whose tariff they are.
-OCPI_FIELDS = {"country_code", "party_id", "last_updated", "id"}
+from lots import clock, documents, rates, tariff_files
 
 
 class Command(BaseCommand):
@@ -62,17 +57,9 @@ class Command(BaseCommand):
 
 def read_tariff(name: str) -> rates.Tariff:
     try:
-        raw = Path(name).read_bytes()
-        if len(raw) > LARGEST_FILE:
-            raise CommandError(f"{name} is too large for a tariff.")
-        document = json.loads(raw.decode("utf-8-sig"), parse_float=Decimal)
+        return tariff_files.read(Path(name).read_bytes())
     except OSError as error:
         raise CommandError(f"{name} cannot be read: {error.strerror}.") from None
-    except (ValueError, RecursionError):
-        raise CommandError(f"{name} is not a JSON file.") from None
-    try:
-        is_ocpi = isinstance(document, dict) and OCPI_FIELDS & document.keys()
-        return ocpi.parse_ocpi(document) if is_ocpi else rates.Tariff.from_json(document)
     except rates.RatesError as error:
         raise CommandError(f"{name}: {error}") from None
 

@@ -142,10 +142,15 @@ def _make(record: LotRecord, price: Decimal | None, summary: Summary, now: datet
     summary.spots += record.capacity
 
 
+def _priced_here(lot: Lot, now: datetime) -> bool:
+    """Somebody published the tariff in force: the feed must not put its own in its place."""
+    return services.tariff_at(lot, now).made_by_id is not None
+
+
 def _update(lot: Lot, record: LotRecord, summary: Summary, now: datetime) -> None:
     """Bring what is published up to date; what only the operator decides is left alone."""
     fields = _lot_fields(record)
-    if record.price_per_hour is not None:
+    if record.price_per_hour not in (None, lot.price_per_hour) and not _priced_here(lot, now):
         fields["price_per_hour"] = record.price_per_hour
     changed = {name: value for name, value in fields.items() if getattr(lot, name) != value}
     if changed:
