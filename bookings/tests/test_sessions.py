@@ -152,12 +152,14 @@ def test_a_workbook_that_is_none_is_refused(tmp_path):
         read_sessions(tmp_path / "missing.xlsx")
 
 
-def test_a_wrong_cell_of_a_workbook_is_named_by_row_and_heading(tmp_path):
+def test_a_workbook_is_read_and_a_wrong_cell_named_by_row_and_heading(tmp_path):
     path = tmp_path / "log.xlsx"
     book = openpyxl.Workbook()
     book.active.append(["Session", "CCS", "Arrival", "Departure"])
     eight = datetime.fromisoformat("2026-05-01T08:00")
     book.active.append([278.0, "CCS1", eight, eight.replace(hour=9)])
+    book.save(path)
+    assert [session.source_id for session in read_sessions(path, BERLIN)] == ["278"]
     book.active.append([279, "CCS1", eight, None])
     book.save(path)
 

@@ -55,10 +55,10 @@ def capacity(value: Any) -> int:
 
 def decimal(value: Any) -> Decimal | None:
     """A number, also as text with blanks around it; None when it is none."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+    if not isinstance(value, int | float | str):
         return None
     try:
-        number = Decimal(str(value).strip())
+        number = Decimal(str(value))
     except InvalidOperation:
         return None
     # 1e999999 is a number, but arithmetic with it is not worth having.

@@ -114,6 +114,12 @@ def test_zone_country_currency_and_city_are_found(file, source_id, timezone, cou
     assert record.city == city
 
 
+def test_an_operators_file_is_no_city(tmp_path):
+    record = feeds.read(written(tmp_path, altmarkt(address="Hauptbahnhof"), name="bahn.geojson")).lots[0]
+
+    assert (record.address_line1, record.city, record.region) == ("Hauptbahnhof", "", "")
+
+
 def test_a_lot_without_a_position_takes_its_zone_from_the_others_in_the_file():
     record = lot("zuerich.geojson", "parkapi:zuerichparkplatztheater11")
 
