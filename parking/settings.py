@@ -7,6 +7,8 @@ import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from parking.skin import UNFOLD  # noqa: F401  the admin reads it here
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 environ.Env.read_env(env.str("ENV_FILE", default=str(BASE_DIR / ".env")))
@@ -215,6 +217,8 @@ ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ALLAUTH_USER_CODE_FORMAT = {"numeric": True, "dashed": False, "length": 6}
 ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
+# Where each app says which of its columns tell about a person.
+PRIVACY = ["accounts.privacy", "lots.privacy", "bookings.privacy"]
 OTP_TOTP_ISSUER = "Parkwell"
 OTP_ADMIN_HIDE_SENSITIVE_DATA = True
 HEADLESS_CLIENTS = ("app",)

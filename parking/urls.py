@@ -5,11 +5,13 @@ from django.urls import URLPattern, URLResolver, include, path
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", include("allauth.urls")),
+    path("accounts/", include("accounts.urls")),
     path("accounts/security/", include("accounts.staff_urls")),
     path("api/auth/", include("allauth.headless.urls")),
     path("api/", include(("parking.api_urls", "api"))),
     path("outbox/", include("accounts.outbox_urls")),
     path("bookings/", include("bookings.urls")),
+    path("payments/", include("bookings.payment_urls")),
     path("", include("bookings.urls_lots")),
     path("admin/", admin.site.urls),
 ]

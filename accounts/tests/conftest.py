@@ -34,6 +34,11 @@ def member(db: None) -> User:
     return make_member("mia")
 
 
+def prove(client: Client) -> None:
+    """Enter the password again, as changes of address and the like ask for."""
+    client.post("/accounts/reauthenticate/", {"password": PASSWORD})
+
+
 def latest_mail(recipient: str) -> Notice:
     return Notice.objects.filter(recipient=recipient).latest("pk")
 

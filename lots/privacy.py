@@ -1,0 +1,18 @@
+"""What lots know about people: which operator changed something, and nothing about drivers."""
+
+from accounts.privacy import Table
+
+_LOT = (
+    *("name", "slug", "source_id", "address_line1", "address_line2", "city", "region", "postcode"),
+    *("country", "phone", "timezone", "currency", "opening_hours", "cancellation_tiers"),
+)
+_SPOT = ("number", "number_key", "building", "floor", "vehicle_kinds", "features")
+_HISTORY = ("history_change_reason", "history_user")
+
+INVENTORY = [
+    Table("lots.Lot", other=_LOT),
+    Table("lots.HistoricalLot", other=(*_LOT, *_HISTORY)),
+    Table("lots.Spot", other=_SPOT),
+    Table("lots.HistoricalSpot", other=(*_SPOT, *_HISTORY)),
+    Table("lots.Tariff", other=("document", "made_by")),
+]
