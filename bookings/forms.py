@@ -252,23 +252,11 @@ class BookForm(LocalPeriodForm):
 
 
 class ExtendForm(LocalPeriodForm):
-    """A later end: so many minutes more (the buttons), or a time of one's own choice."""
+    """A later end: typed on the lot's clock, or a moment from one of the buttons (twice is then once)."""
 
     TIMES = ("ends",)
 
-    add = forms.IntegerField(required=False, min_value=1, max_value=60 * 24 * 60)
-    ends = WallClockField(label=_("Until"), required=False)
-
-    def __init__(self, *args: Any, booking: Booking, **kwargs: Any):
-        super().__init__(*args, lot=booking.lot, **kwargs)
-        self.booking = booking
-
-    def clean(self) -> dict[str, Any]:
-        data = super().clean() or {}
-        if not data.get("add") and not data.get("ends") and not self.errors:
-            self.add_error("ends", _("Say until when."))
-        return data
+    ends = WallClockField(label=_("Until"))
 
     def ends_at(self) -> datetime | None:
-        add = self.cleaned_data.get("add")
-        return self.booking.ends_at + timedelta(minutes=add) if add else self.moment("ends")
+        return self.moment("ends")

@@ -77,10 +77,10 @@ def check_in(request: Request, reference: str) -> HttpResponse:
 def extend(request: Request, reference: str) -> HttpResponse:
     booking, now = _own(request, reference), timezone.now()
     data = request.POST if request.method == "POST" else None
-    form = ExtendForm(data, booking=booking, initial={"ends": _next_end(booking)})
+    form = ExtendForm(data, lot=booking.lot, initial={"ends": _next_end(booking)})
     context: dict[str, Any] = {
         "form": form,
-        "steps": EXTENSIONS,
+        "steps": [(minutes, booking.ends_at + timedelta(minutes=minutes)) for minutes in EXTENSIONS],
         "latest_end": availability.latest_end(booking, now=now),
     }
     question = "bookings/extend.html"

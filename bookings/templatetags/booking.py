@@ -263,11 +263,6 @@ def features_named(spot: Spot) -> str:
 
 
 @register.filter
-def later(at: datetime, count: int) -> datetime:
-    return at + timedelta(minutes=count)
-
-
-@register.filter
 def coordinate(degrees: Decimal) -> str:
     """For addresses: a dot in every language."""
     return str(degrees)
