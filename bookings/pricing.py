@@ -18,16 +18,8 @@ from bookings import charges, line_texts, pieces
 from bookings.charges import Charge, rounded
 from bookings.line_texts import plain
 from bookings.pieces import Piece, Stay
+from lots.money import cent
 from lots.rates import FLAT, PARKING_TIME, TIME, Element, Limit, Package, PriceComponent, Tariff
-
-# ISO 4217: how many decimals a currency has, where it is not two.
-CURRENCY_DIGITS = {
-    "BIF": 0, "CLP": 0, "DJF": 0, "GNF": 0, "ISK": 0, "JPY": 0, "KMF": 0, "KRW": 0, "PYG": 0,
-    "RWF": 0, "UGX": 0, "UYI": 0, "VND": 0, "VUV": 0, "XAF": 0, "XOF": 0, "XPF": 0,
-    "BHD": 3, "IQD": 3, "JOD": 3, "KWD": 3, "LYD": 3, "OMR": 3, "TND": 3,
-    "CLF": 4, "UYW": 4,
-}
-CENTS = {digits: Decimal(1).scaleb(-digits) for digits in range(5)}
 
 
 class NoPrice(ValueError):
@@ -74,11 +66,6 @@ class Price:
             "currency": self.currency, "total": str(self.total), "net": str(self.net), "tax": str(self.tax),
             "lines": [line.to_json() for line in self.lines],
         }
-
-
-def cent_of(currency: str) -> Decimal:
-    """The smallest amount of a currency: 0.01 for EUR, 1 for JPY, 0.001 for KWD."""
-    return CENTS[CURRENCY_DIGITS.get(currency, 2)]
 
 
 def price(
@@ -159,7 +146,7 @@ class _Bill:
 
     def __init__(self, tariff: Tariff, stay: Stay, elements: list[Element], texts: line_texts.Texts) -> None:
         self.tariff, self.stay, self.elements, self.texts = tariff, stay, elements, texts
-        self.cent = cent_of(tariff.currency)
+        self.cent = cent(tariff.currency)
         self.lines: list[Line] = []
 
     def price(self) -> Price:

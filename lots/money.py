@@ -4,31 +4,19 @@ from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal
 
-# ISO 4217 minor units where they are not 2.
+# ISO 4217: how many decimals a currency has, where it is not two.
 CURRENCY_DIGITS = {
-    "BHD": 3,
-    "CLP": 0,
-    "IQD": 3,
-    "ISK": 0,
-    "JOD": 3,
-    "JPY": 0,
-    "KRW": 0,
-    "KWD": 3,
-    "LYD": 3,
-    "OMR": 3,
-    "PYG": 0,
-    "RWF": 0,
-    "TND": 3,
-    "UGX": 0,
-    "VND": 0,
-    "XAF": 0,
-    "XOF": 0,
+    **dict.fromkeys(["BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG"], 0),
+    **dict.fromkeys(["RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"], 0),
+    **dict.fromkeys(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"], 3),
+    **dict.fromkeys(["CLF", "UYW"], 4),
 }
+_CENTS = {digits: Decimal(1).scaleb(-digits) for digits in range(5)}
 
 
 def cent(currency: str) -> Decimal:
     """The smallest amount of a currency: 0.01 EUR, 1 JPY, 0.001 KWD."""
-    return Decimal(1).scaleb(-CURRENCY_DIGITS.get(currency, 2))
+    return _CENTS[CURRENCY_DIGITS.get(currency, 2)]
 
 
 def quantise(amount: Decimal, currency: str) -> Decimal:

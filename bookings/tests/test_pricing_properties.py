@@ -8,7 +8,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from bookings.pricing import cent_of, price
+from bookings.pricing import price
+from lots.money import cent
 from lots.rates import (
     WEEKDAYS,
     DayCap,
@@ -107,13 +108,13 @@ def test_lines_sum_to_a_total_that_is_never_negative(tariff, start, length, zone
     assert found.net >= 0
     assert sum(line.amount for line in found.lines) == found.total == found.net + found.tax
     assert sum(line.tax for line in found.lines) == found.tax
-    assert all(line.amount == line.amount.quantize(cent_of(tariff.currency)) for line in found.lines)
+    assert all(line.amount == line.amount.quantize(cent(tariff.currency)) for line in found.lines)
 
 
 @given(tariffs(has_maximum=True), starts, lengths, zones)
 @settings(deadline=None)
 def test_no_stay_costs_more_than_the_maximum(tariff, start, length, zone):
-    most = tariff.max_price.after_taxes.quantize(cent_of(tariff.currency), "ROUND_HALF_UP")
+    most = tariff.max_price.after_taxes.quantize(cent(tariff.currency), "ROUND_HALF_UP")
 
     assert price(tariff, start, start + length, zone=zone).total <= most
 

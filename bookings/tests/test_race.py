@@ -380,7 +380,9 @@ def test_a_lock_waited_for_too_long_is_busy_and_not_an_error_page():
 def test_the_guard_is_there_after_all_migrations(transactional_db):
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
-            cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger' ORDER BY name")
+            cursor.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'bookings_booking' ORDER BY name"
+            )
         else:
             cursor.execute("SELECT conname FROM pg_constraint WHERE conname = %s", [guards.NAME])
         names = [row[0] for row in cursor.fetchall()]
