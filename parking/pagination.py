@@ -105,13 +105,13 @@ class CursorPage(CursorPagination):
         name, down = self.ordering.lstrip("-"), self.ordering.startswith("-")
         if place and place.is_backwards:
             down = not down
-        if place:
-            side = "lt" if down else "gt"
-            behind = Q(**{f"{name}__{side}": place.value})
-            equal = Q(**{name: place.value, f"pk__{side}": place.pk})
-            rows = rows.filter(behind | equal)
-        sign = "-" if down else ""
+        side, sign = ("lt", "-") if down else ("gt", "")
         try:
+            # Whatever a forged cursor holds meets the column's own type here.
+            if place:
+                behind = Q(**{f"{name}__{side}": place.value})
+                equal = Q(**{name: place.value, f"pk__{side}": place.pk})
+                rows = rows.filter(behind | equal)
             return list(rows.order_by(f"{sign}{name}", f"{sign}pk")[:count])
         except (ValueError, TypeError, ValidationError, FieldError, DataError, ArithmeticError) as error:
             raise _bad("cursor", "This is no cursor of ours. Take it from `next` or `previous`.") from error

@@ -1,5 +1,6 @@
 import threading
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -121,6 +122,21 @@ def test_a_crash_takes_the_key_back(as_alice: Any, lot: Any, monkeypatch: pytest
     assert not Booking.objects.exists()
 
     assert post(as_alice, "bookings/", reserved(lot), key="k1").status_code == 201
+
+
+def test_who_waits_too_long_for_the_first_is_told_to_ask_again(
+    as_alice: Any, lot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wait(*args: Any, **kwargs: Any) -> None:
+        raise OperationalError("canceling statement due to lock timeout")
+
+    monkeypatch.setattr(IdempotencyKey, "save", wait)
+    monkeypatch.setattr(idempotency, "connection", SimpleNamespace(vendor="postgresql"))
+
+    answer = post(as_alice, "bookings/", reserved(lot), key="k1")
+
+    assert (answer.status_code, answer.json()["code"], answer["Retry-After"]) == (409, "in_progress", "1")
+    assert not Booking.objects.exists()
 
 
 def _at_once(alice: Any, body: dict[str, Any], count: int) -> list[Any]:

@@ -1,3 +1,5 @@
+import base64
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -140,6 +142,42 @@ def test_lots_are_found(
         assert answer.status_code == 400
     else:
         assert slugs(answer) == expected
+
+
+@pytest.mark.parametrize("ordering", ["name", "price", "free", "distance"])
+@pytest.mark.parametrize(
+    ("value", "pk"),
+    [
+        ("abc", 1),
+        ("a\0b", 1),
+        (float("inf"), 1),
+        (10**40, 1),
+        (True, 1),
+        ([], 1),
+        (1, "x"),
+        (1, 2**70),
+        (1, None),
+    ],
+)
+def test_a_forged_cursor_is_400_or_leads_nowhere_special(
+    as_anyone: Any, berlin: Lot, ordering: str, value: Any, pk: Any
+) -> None:
+    column = {"price": "price_per_hour", "free": "free_count", "distance": "distance_km"}.get(
+        ordering, ordering
+    )
+    forged = base64.urlsafe_b64encode(json.dumps([column, value, pk, False]).encode()).decode()
+
+    answer = as_anyone.get(f"{API}lots/", {"ordering": ordering, "lat": 1, "lon": 1, "cursor": forged})
+
+    assert answer.status_code in (200, 400)
+
+
+def test_a_cursor_of_another_ordering_is_400(as_anyone: Any, berlin: Lot, paris: Lot) -> None:
+    following = as_anyone.get(f"{API}lots/?page_size=1").json()["next"]
+
+    answer = as_anyone.get(following + "&ordering=price")
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_cursor")
 
 
 @pytest.mark.parametrize("ordering", ["name", "-price", "free", "-free", "distance"])
