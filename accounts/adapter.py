@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -23,6 +24,7 @@ from django.utils.translation import gettext as _
 from accounts import doors, limits, second_factor
 from accounts.models import User
 
+logger = logging.getLogger("parkwell.security")
 WRONG_IN_A_ROW = 100  # then the password alone is refused, until a code or a reset shows who it is
 # Mails a stranger can make us send by typing somebody's address.
 ASKED_FOR = {
@@ -49,6 +51,10 @@ class AccountAdapter(DefaultAccountAdapter):
             return reverse("admin:index")
         return super().get_login_redirect_url(request)
 
+    def is_safe_url(self, url: str | None) -> bool:
+        """Only a path of ours: nothing that a browser could read as another host's."""
+        return bool(url) and url.startswith("/") and super().is_safe_url(url)
+
     def get_client_ip(self, request: HttpRequest) -> str:
         return limits.client_ip(request)
 
@@ -64,6 +70,7 @@ class AccountAdapter(DefaultAccountAdapter):
             return None
         user = super().authenticate(request, **credentials)
         if user is None:
+            logger.warning("auth.fail", extra={"network": limits.network(request)})
             User.objects.filter(email=email).update(wrong_passwords=F("wrong_passwords") + 1)
             return None
         limits.give_back(*account)

@@ -11,6 +11,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from parking import logs
 from parking.problems import problem_response
 
 logger = logging.getLogger(__name__)
@@ -28,6 +29,7 @@ class RequestIdMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         given = request.headers.get("X-Request-ID", "")
         request.id = given if _GOOD_ID.match(given) else uuid.uuid4().hex  # type: ignore[attr-defined]
+        logs.request_id.set(request.id)  # type: ignore[attr-defined]
         response = self.get_response(request)
         response["X-Request-ID"] = request.id  # type: ignore[attr-defined]
         return response

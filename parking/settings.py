@@ -4,9 +4,10 @@ import secrets
 from pathlib import Path
 
 import environ
-from csp.constants import NONE, SELF
+from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.core.exceptions import ImproperlyConfigured
 
+from parking import logs
 from parking.skin import UNFOLD  # noqa: F401  the admin reads it here
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -38,18 +39,22 @@ def key(name: str) -> str:
     value = env.str(name, default="")
     if not value and DEBUG:
         return made_once(name.lower())
-    if not DEBUG and len(value) < 50:
+    # A key of few different characters, or the example's, was typed and not made.
+    is_typed = len(set(value)) < 12 or "change" in value.lower() or value.startswith("django-insecure")
+    if not DEBUG and (len(value) < 50 or is_typed):
         raise ImproperlyConfigured(f"Set {name} to at least 50 random characters (DEBUG is off).")
     return value
 
 
 SECRET_KEY = key("SECRET_KEY")
 JWT_SECRET_KEY = key("JWT_SECRET_KEY")
+if SECRET_KEY == JWT_SECRET_KEY:
+    raise ImproperlyConfigured("JWT_SECRET_KEY must be another than SECRET_KEY: it only signs tokens.")
 
 # --- Where we are ---------------------------------------------------------------------------------------
 PORT = env.int("PORT", default=8000)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
-if not DEBUG and "*" in ALLOWED_HOSTS:
+if not DEBUG and (not ALLOWED_HOSTS or "*" in ALLOWED_HOSTS):
     raise ImproperlyConfigured("Name the hosts in ALLOWED_HOSTS; '*' is refused when DEBUG is off.")
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 BASE_URL = env.str("BASE_URL", default=f"http://localhost:{PORT}").rstrip("/")
@@ -102,6 +107,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "parking.headers.HeadersMiddleware",
     "parking.middleware.BusyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -174,7 +180,12 @@ else:
     }
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.bool("SECURE_COOKIES", default=not DEBUG)
+if not DEBUG and not SESSION_COOKIE_SECURE:
+    raise ImproperlyConfigured("SECURE_COOKIES=false sends sessions in the clear: refused when DEBUG is off.")
+if not DEBUG:
+    # Browsers take a cookie of this name only over TLS, for this very host, and from no subdomain.
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 
 # --- Who ------------------------------------------------------------------------------------------------
@@ -371,6 +382,14 @@ _SITE_POLICY = {
     "frame-ancestors": [NONE],
 }
 CONTENT_SECURITY_POLICY = {"DIRECTIVES": _SITE_POLICY}
+# The back office's skin evaluates expressions and writes styles into its pages; only it may.
+ADMIN_POLICY = {
+    **_SITE_POLICY,
+    "script-src": [SELF, UNSAFE_EVAL],
+    "style-src": [SELF, UNSAFE_INLINE],
+    "form-action": [SELF],
+}
+PERMISSIONS_POLICY = "camera=(), microphone=(), geolocation=(self), payment=(), usb=(), interest-cohort=()"
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=not DEBUG)
 SECURE_HSTS_SECONDS = 0 if DEBUG else 365 * 24 * 3600
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not DEBUG
@@ -380,10 +399,6 @@ if TRUSTED_PROXY_COUNT:
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
-}
+# One JSON object a line for machines; plain lines for whoever watches a terminal.
+LOG_FORMAT = env.str("LOG_FORMAT", default="plain" if DEBUG else "json")
+LOGGING = logs.config(is_json=LOG_FORMAT == "json", level=env.str("LOG_LEVEL", default="INFO"))
