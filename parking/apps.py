@@ -8,3 +8,11 @@ class ParkingConfig(AppConfig):
 
 class ParkwellAdminConfig(AdminConfig):
     default_site = "parking.admin.ParkwellAdminSite"
+
+    def ready(self) -> None:
+        super().ready()
+        from django.contrib import admin
+
+        from parking.admin_restyle import restyle
+
+        restyle(admin.site)

@@ -1,0 +1,237 @@
+"""Lots in the back office."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+from simple_history.admin import SimpleHistoryAdmin
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, FieldTextFilter
+from unfold.decorators import action, display
+from unfold.views import ChangeList as UnfoldChangeList
+
+from bookings import availability, services
+from bookings.admin.base import ServiceAdmin, amount, operator, refusals
+from bookings.errors import BookingRefused
+from lots.admin_forms import LotForm
+from lots.models import Lot, Spot
+from lots.services import create_lot, update_lot
+
+
+class LotList(UnfoldChangeList):
+    """Adds each lot's capacity and what is free this minute: two queries for the whole page."""
+
+    result_list: Any
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        now = timezone.now()
+        lots = list(self.result_list)
+        ids = [lot.pk for lot in lots]
+        free = availability.free_counts(ids, now, now + timedelta(minutes=1), now=now)
+        kept = Spot.objects.kept().filter(lot__in=ids).values_list("lot").annotate(count=Count("pk"))
+        capacity = dict(kept.order_by())
+        for lot in lots:
+            lot.free_now, lot.capacity = free[lot.pk], capacity.get(lot.pk, 0)
+        self.result_list = lots
+
+
+class ArchivedFilter(admin.SimpleListFilter):
+    title = _("archived")
+    parameter_name = "archived"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("yes", _("archived")), ("all", _("all"))]
+
+    def choices(self, changelist: ChangeList) -> Any:
+        first, *others = super().choices(changelist)
+        return [{**first, "display": _("in use")}, *others]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        if self.value() == "all":
+            return queryset
+        return queryset.exclude(archived_at=None) if self.value() == "yes" else queryset.kept()
+
+
+@admin.register(Lot)
+class LotAdmin(SimpleHistoryAdmin, ServiceAdmin):
+    form = LotForm
+    list_display = ["name", "city", "capacity_link", "free_now", "price", "is_active"]
+    list_filter = [
+        ArchivedFilter,
+        "is_active",
+        ("country", FieldTextFilter),
+        ("city", FieldTextFilter),
+        ("end_of_stay", ChoicesDropdownFilter),
+    ]
+    list_filter_submit = True
+    list_per_page = 50
+    search_fields = ["name", "city", "address_line1", "postcode", "region"]
+    ordering = ["name", "id"]
+    show_full_result_count = False
+    actions = ["remove_selected"]
+    actions_detail = ["spots", "bookings", "book"]
+    readonly_fields = ["archived_at", "source_id"]
+    fieldsets = [
+        (None, {"fields": ["name", "slug", "capacity", "is_active"]}),
+        (
+            _("Place"),
+            {
+                "fields": [
+                    ("address_line1", "address_line2"),
+                    ("postcode", "city"),
+                    ("region", "country"),
+                    ("latitude", "longitude"),
+                    ("timezone", "phone"),
+                    "max_height_cm",
+                ]
+            },
+        ),
+        (
+            _("Prices"),
+            {
+                "fields": [("price_per_hour", "currency")],
+                "description": _("A new price is a new tariff version: bookings made keep theirs."),
+            },
+        ),
+        (_("Hours"), {"fields": ["weekly_hours", "openings", "closings"]}),
+        (
+            _("Booking rules"),
+            {
+                "fields": [
+                    ("default_stay_minutes", "grid_minutes"),
+                    ("min_stay_minutes", "max_stay_minutes"),
+                    ("min_notice_minutes", "max_notice_days"),
+                ]
+            },
+        ),
+        (
+            _("End of stay and no-shows"),
+            {"fields": ["end_of_stay", "needs_check_in", ("no_show_grace_minutes", "no_show_fee_percent")]},
+        ),
+        (_("Cancellation"), {"fields": ["cancellation_tiers"]}),
+        (_("Origin"), {"fields": [("source_id", "archived_at")]}),
+    ]
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return LotList
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        sets = super().get_fieldsets(request, obj)
+        return sets if obj else sets[:-1]
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change=change, **kwargs)
+        if "slug" in form.base_fields:
+            form.base_fields["slug"].required = False
+            form.base_fields["slug"].help_text = _("The lot's part of its address; made from the name.")
+        return form
+
+    # Not "bookings.view_booking" on the action itself: Unfold's check would look that up in the database,
+    # and an empty one could never be migrated.
+    def has_see_bookings_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("bookings.view_booking")  # type: ignore[union-attr]
+
+    def has_book_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("bookings.add_booking")  # type: ignore[union-attr]
+
+    # --- Saving and removing, through the services ---
+
+    def save_model(self, request: HttpRequest, obj: Lot, form: Any, change: bool) -> None:
+        now, by = timezone.now(), operator(request)
+        if not change:
+            with refusals():
+                lot = create_lot(by=by, now=now, **form.all_fields())
+            obj.pk, obj.slug = lot.pk, lot.slug
+            return
+        with refusals("capacity"):
+            if "capacity" in form.changed_data:
+                services.set_capacity(lot_id=obj.pk, capacity=form.cleaned_data["capacity"], by=by, now=now)
+        with refusals():
+            update_lot(lot_id=obj.pk, by=by, now=now, **form.changed_fields())
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        lot = self.get_object(request, object_id)
+        if lot is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        if not self.has_delete_permission(request, lot):
+            return self.admin_site.login(request)
+        if request.method == "POST":
+            if self._remove(request, lot):
+                return HttpResponseRedirect(reverse("admin:lots_lot_changelist"))
+            return HttpResponseRedirect(reverse("admin:lots_lot_change", args=[lot.pk]))
+        return self.command_page(
+            request,
+            f"Delete {lot.name}?",
+            original=lot,
+            back=reverse("admin:lots_lot_change", args=[lot.pk]),
+            button=_("Yes, delete"),
+            is_danger=True,
+            facts=[
+                _("Drivers no longer see it and nobody can book it."),
+                _("Its bookings, receipts and figures are kept: the lot is archived."),
+                _("It is refused while a spot is in use or booked later."),
+            ],
+        )
+
+    @admin.action(description=_("Delete selected lots"), permissions=["delete"])
+    def remove_selected(self, request: HttpRequest, queryset: QuerySet[Lot]) -> None:
+        for lot in queryset.order_by("pk"):
+            self._remove(request, lot)
+
+    def get_actions(self, request: HttpRequest) -> Any:
+        # Django's own would delete rows, and the history with them.
+        return {
+            name: found for name, found in super().get_actions(request).items() if name != "delete_selected"
+        }
+
+    def _remove(self, request: HttpRequest, lot: Lot) -> bool:
+        try:
+            services.remove_lot(lot_id=lot.pk, by=operator(request), now=timezone.now())
+        except BookingRefused as refusal:
+            messages.error(request, f"{lot.name}: {refusal}")
+            return False
+        self.log_change(request, lot, "Archived.")
+        messages.success(request, f"{lot.name} was deleted; its history is kept.")
+        return True
+
+    # --- Columns and links ---
+
+    @display(description=_("capacity"))
+    def capacity_link(self, lot: Lot) -> str:
+        url = reverse("admin:lots_spot_changelist")
+        return format_html('<a href="{}?lot__id__exact={}">{}</a>', url, lot.pk, lot.capacity)  # type: ignore[attr-defined]
+
+    @display(description=_("free now"), label={True: "success", False: "danger"})
+    def free_now(self, lot: Lot) -> tuple[bool, str]:
+        free = lot.free_now  # type: ignore[attr-defined]
+        return bool(free), str(free)
+
+    @display(description=_("per hour"), ordering="price_per_hour")
+    def price(self, lot: Lot) -> str:
+        return amount(lot.price_per_hour, lot.currency)
+
+    @action(description=_("Spots"), icon="local_parking", permissions=["view"])
+    def spots(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return HttpResponseRedirect(
+            f"{reverse('admin:lots_spot_changelist')}?lot__id__exact={int(object_id)}"
+        )
+
+    @action(description=_("Bookings"), icon="event_available", permissions=["see_bookings"])
+    def bookings(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        url = reverse("admin:bookings_booking_changelist")
+        return HttpResponseRedirect(f"{url}?lot__id__exact={int(object_id)}")
+
+    @action(description=_("Book a spot"), icon="add_circle", permissions=["book"])
+    def book(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return HttpResponseRedirect(f"{reverse('admin:bookings_booking_add')}?lot={int(object_id)}")

@@ -1,0 +1,210 @@
+"""Spots in the back office, with who stands there now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import ValidationError
+from django.db.models import Min, Q, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy as _
+from simple_history.admin import SimpleHistoryAdmin
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
+from unfold.decorators import display
+from unfold.views import ChangeList as UnfoldChangeList
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
+
+from bookings import services
+from bookings.admin.base import ServiceAdmin, amount, local_short, operator, refusals
+from bookings.errors import BookingRefused
+from bookings.models import Booking
+from lots.fields import CodeSetField
+from lots.models import Spot
+
+
+def occupants(spots: Iterable[int], now: datetime) -> dict[int, Booking]:
+    """Who stands on each of these spots now, holds and overstays included; one query."""
+    there = Booking.objects.blocking(now).filter(spot__in=spots, starts_at__lte=now)
+    overstaying = Q(pk__in=Booking.objects.overstaying(now).filter(spot__in=spots))
+    there = there.filter(Q(ends_at__gt=now) | overstaying)
+    return {
+        b.spot_id: b for b in there.select_related("driver", "tariff", "lot", "spot").order_by("starts_at")
+    }
+
+
+def next_starts(spots: Iterable[int], now: datetime) -> dict[int, datetime]:
+    later = Booking.objects.blocking(now).filter(spot__in=spots, starts_at__gt=now)
+    return dict(later.values_list("spot").annotate(Min("starts_at")).order_by())
+
+
+class SpotList(UnfoldChangeList):
+    """Adds the live state of the page's spots: two queries, however many there are."""
+
+    result_list: Any
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        now = timezone.now()
+        spots = list(self.result_list)
+        there = occupants([spot.pk for spot in spots], now)
+        following = next_starts([spot.pk for spot in spots], now)
+        for spot in spots:
+            spot.now, spot.booking, spot.next_start = now, there.get(spot.pk), following.get(spot.pk)
+        self.result_list = spots
+
+
+class SpotForm(forms.ModelForm):
+    refused: ValidationError | None = None
+
+    class Meta:
+        model = Spot
+        fields = "__all__"  # noqa: DJ007  the fieldsets name the fields
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.label = capfirst(str(field.label))
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if self.refused:
+            raise self.refused
+        return data
+
+
+class KeptFilter(admin.SimpleListFilter):
+    title = _("removed")
+    parameter_name = "removed"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("yes", _("removed by lowering the capacity"))]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.exclude(retired_at=None) if self.value() else queryset.kept()
+
+
+@admin.register(Spot)
+class SpotAdmin(SimpleHistoryAdmin, ServiceAdmin):
+    form = SpotForm
+    list_display = ["number", "lot", "place", "offer", "state", "who", "plate", "since", "cost_so_far"]
+    list_select_related = ["lot"]
+    list_filter = [
+        ("lot", AutocompleteSelectFilter),
+        "is_in_service",
+        ("kind", ChoicesDropdownFilter),
+        KeptFilter,
+    ]
+    list_filter_submit = True
+    list_per_page = 100
+    search_fields = ["number", "lot__name", "lot__city", "building"]
+    ordering = ["lot__name", "lot_id", "number_key", "id"]
+    show_full_result_count = False
+    actions = ["take_out_of_service", "put_in_service"]
+    formfield_overrides = {CodeSetField: {"widget": UnfoldAdminCheckboxSelectMultipleWidget}}
+    readonly_fields = ["lot", "retired_at"]
+    fieldsets = [
+        (None, {"fields": ["lot", "number", ("building", "floor"), "is_in_service"]}),
+        (_("What it offers"), {"fields": ["kind", "vehicle_kinds", "features", ("connector", "power_kw")]}),
+        (_("History"), {"fields": ["retired_at"]}),
+    ]
+
+    # Spots come and go with the lot's capacity.
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return SpotList
+
+    def save_model(self, request: HttpRequest, obj: Spot, form: Any, change: bool) -> None:
+        fields = {name: form.cleaned_data[name] for name in form.changed_data}
+        with refusals():
+            services.update_spot(spot_id=obj.pk, by=operator(request), now=timezone.now(), **fields)
+
+    @admin.action(description=_("Take out of service"), permissions=["change"])
+    def take_out_of_service(self, request: HttpRequest, queryset: QuerySet[Spot]) -> None:
+        self._set_in_service(request, queryset, False)
+
+    @admin.action(description=_("Put in service"), permissions=["change"])
+    def put_in_service(self, request: HttpRequest, queryset: QuerySet[Spot]) -> None:
+        self._set_in_service(request, queryset, True)
+
+    def _set_in_service(self, request: HttpRequest, queryset: QuerySet[Spot], is_in_service: bool) -> None:
+        done = 0
+        for spot in queryset.order_by("pk"):
+            try:
+                services.set_spot_in_service(
+                    spot_id=spot.pk,
+                    is_in_service=is_in_service,
+                    by=operator(request),
+                    now=timezone.now(),
+                )
+            except BookingRefused as refusal:
+                messages.error(request, str(refusal))
+            else:
+                done += 1
+        if done:
+            word = "in" if is_in_service else "out of"
+            messages.success(request, f"{done} spot{'s' if done != 1 else ''} put {word} service.")
+
+    # --- Columns ---
+
+    @display(description=_("place"), ordering="building")
+    def place(self, spot: Spot) -> str:
+        return ", ".join(filter(None, [spot.building, spot.floor])) or "–"
+
+    @display(description=_("offers"))
+    def offer(self, spot: Spot) -> str:
+        power = f"{spot.power_kw.normalize():f} kW" if spot.power_kw else ""
+        kind = "" if spot.kind == Spot.Kind.STANDARD else spot.get_kind_display()
+        return ", ".join(filter(None, [kind, *spot.features_set(), power])) or "–"
+
+    @display(
+        description=_("state"),
+        label={"free": "success", "taken": "info", "held": "warning", "over": "danger", "closed": "danger"},
+    )
+    def state(self, spot: Any) -> tuple[str, str]:
+        booking: Booking | None = spot.booking
+        if booking:
+            if booking.is_overstaying(spot.now):
+                return "over", f"overstaying since {local_short(booking.booked_until, spot.lot, spot.now)}"
+            word = "held" if booking.held_until and booking.state == "held" else "taken"
+            return word, f"{word} until {local_short(booking.ends_at, spot.lot, spot.now)}"
+        if not spot.is_in_service:
+            return "closed", "out of service"
+        if spot.next_start:
+            return "free", f"free until {local_short(spot.next_start, spot.lot, spot.now)}"
+        return "free", "free"
+
+    @display(description=_("who"))
+    def who(self, spot: Any) -> str:
+        if spot.booking is None:
+            return "–"
+        url = reverse("admin:bookings_booking_change", args=[spot.booking.pk])
+        return format_html('<a href="{}">{}</a>', url, spot.booking.actor_name())
+
+    @display(description=_("plate"))
+    def plate(self, spot: Any) -> str:
+        return (spot.booking and spot.booking.plate) or "–"
+
+    @display(description=_("since"))
+    def since(self, spot: Any) -> str:
+        return local_short(spot.booking.starts_at, spot.lot, spot.now) if spot.booking else "–"
+
+    @display(description=_("cost so far"))
+    def cost_so_far(self, spot: Any) -> str:
+        if spot.booking is None or spot.booking.state == "held":
+            return "–"
+        price = services.price_so_far(spot.booking, now=spot.now)
+        return amount(price.total, price.currency)
