@@ -12,6 +12,7 @@ from django.db import connection, connections
 from django.test import Client
 
 from accounts.models import User
+from bookings.payments.guards import install_statements, remove_statements
 from bookings.tests import factories
 from lots.models import Lot
 
@@ -28,6 +29,24 @@ def django_db_modify_db_settings(
         connections["default"].settings_dict["TEST"]["NAME"] = str(
             tmp_path_factory.mktemp("db") / "test.sqlite3"
         )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def flush_past_the_ledger() -> Iterator[None]:
+    """Tests with real transactions empty all tables at their end, and the ledger refuses to be emptied.
+
+    Its triggers stay as they are while a test runs; only Django's flush takes them off and puts them back.
+    """
+    operations = type(connection.ops)
+    flush = operations.execute_sql_flush
+
+    def without_triggers(self: Any, statements: list[str]) -> None:
+        vendor = self.connection.vendor
+        flush(self, [*remove_statements(vendor), *statements, *install_statements(vendor)])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(operations, "execute_sql_flush", without_triggers)
+        yield
 
 
 @pytest.fixture(autouse=True)

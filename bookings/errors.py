@@ -61,6 +61,36 @@ class HoldExpired(BookingRefused):
     message = "The time to confirm this booking is over."
 
 
+class HoldLimit(BookingRefused):
+    code = "hold_limit"
+    message = "You already keep two spots that wait for your payment. Pay or cancel one first."
+
+
+class AlreadyPaid(BookingRefused):
+    code = "already_paid"
+    message = "This booking is paid."
+
+
+class NothingDue(BookingRefused):
+    code = "nothing_due"
+    message = "Nothing is to be paid for this booking."
+
+
+class PaymentDue(BookingRefused):
+    code = "payment_due"
+    message = "This booking is confirmed when it is paid."
+
+
+class PaymentUnderWay(BookingRefused):
+    code = "payment_under_way"
+    message = "A payment for this booking is under way. Wait a moment, and look whether it went through."
+
+
+class AlreadyRefunded(BookingRefused):
+    code = "already_refunded"
+    message = "Everything that was paid has gone back already."
+
+
 class TooEarly(BookingRefused):
     code = "too_early"
     message = "It is too early for that."

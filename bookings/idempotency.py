@@ -53,7 +53,7 @@ class Idempotent(APIView):
         super().initial(request, *args, **kwargs)
         key = request.headers.get(HEADER)
         if request.method == "POST" and key is not None and request.user.is_authenticated:
-            self.post = _once(self.post, _checked(key))  # type: ignore[attr-defined, has-type]
+            self.post = _once(self.post, checked_key(key))  # type: ignore[attr-defined, has-type]
 
 
 def forget_old_keys(*, now: datetime) -> int:
@@ -78,7 +78,7 @@ def _once(handler: Handler, key: str) -> Handler:
     return answer
 
 
-def _checked(key: str) -> str:
+def checked_key(key: str) -> str:
     if not 1 <= len(key) <= LONGEST_KEY or not key.isascii() or not key.isprintable():
         sentence = f"Use 1 to {LONGEST_KEY} printable ASCII characters, for example a UUID."
         raise ValidationError({HEADER: [sentence]}, code="invalid")

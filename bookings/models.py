@@ -13,6 +13,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User, Vehicle
+from accounts.plates import normalise_plate as normalise_plate
 from lots.fields import CodeSetField
 from lots.models import FEATURES, Lot, Spot, Tariff
 
@@ -22,11 +23,6 @@ ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 def new_reference() -> str:
     return "".join(secrets.choice(ALPHABET) for _i in range(16))
-
-
-def normalise_plate(plate: str) -> str:
-    """What is compared: "zh 123-456" and "ZH123456" are one plate."""
-    return "".join(char for char in plate.upper() if char.isalnum())
 
 
 class State(models.TextChoices):
@@ -54,6 +50,8 @@ MOVES: dict[str, frozenset[str]] = {
     State.CANCELLED: frozenset(),
     State.EXPIRED: frozenset(),
 }
+# One thing only moves an expired booking: its payment, come late and its spot still free (services.payments).
+PAID_LATE = "paid_late"
 
 
 class BookingQuerySet(models.QuerySet["Booking"]):
@@ -154,6 +152,10 @@ class Booking(models.Model):
     tariff = models.ForeignKey(Tariff, models.PROTECT, related_name="+", verbose_name=_("tariff"))
     cancellation_tiers = models.JSONField(default=list, editable=False)
     no_show_fee_percent = models.PositiveSmallIntegerField(default=100, editable=False)
+    early_release = models.CharField(
+        max_length=4, choices=Lot.EarlyRelease, default=Lot.EarlyRelease.KEEP, editable=False
+    )
+    overstay_percent = models.PositiveSmallIntegerField(default=100, editable=False)
     currency = models.CharField(_("currency"), max_length=3)
     total = models.DecimalField(_("total"), max_digits=12, decimal_places=3, default=Decimal(0))
     # [pricing.Line as JSON]; they sum to the total.
@@ -266,5 +268,6 @@ class TimelineEntry(models.Model):
         return f"{self.booking_id}#{self.sequence} {self.action}"
 
 
-# The key's model has a file of its own; Django finds models through this module only.
+# These have files of their own; Django finds models through this module only.
 from bookings.keys import IdempotencyKey as IdempotencyKey  # noqa: E402
+from bookings.payments.models import LedgerEntry, Payment, ProviderEvent, Refund  # noqa: E402, F401

@@ -1,25 +1,22 @@
-"""What was paid for a booking and what is still owed."""
+"""What was paid for a booking, what went back and what is still owed, from the ledger."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 
-from bookings.models import Booking, State
+from bookings.models import Booking
+from bookings.payments.ledger import account, with_money
 
-NOTHING = Decimal(0)
+__all__ = ["account", "due", "paid", "refunded", "with_money"]
 
 
 def paid(booking: Booking) -> Decimal:
-    """Nothing yet: the ledger comes with the payments."""
-    return NOTHING
+    return account(booking).paid
 
 
 def refunded(booking: Booking) -> Decimal:
-    return NOTHING
+    return account(booking).refunded
 
 
 def due(booking: Booking) -> Decimal:
-    """Never below zero: what was paid too much is a refund, not a debt."""
-    if booking.state == State.EXPIRED:
-        return NOTHING
-    return max(booking.total - paid(booking) + refunded(booking), NOTHING)
+    return account(booking).due

@@ -1,14 +1,17 @@
-"""What a booking would cost and whether it could be had: booking's own rules, promising nothing."""
+"""What a booking would cost and whether it could be had: booking's own rules.
+
+The price is promised for ten minutes (the signed token), a spot is not: that is what booking is for.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bookings import availability, pricing
+from bookings import availability, pricing, promises
 from bookings.models import Booking
 from bookings.services import core, making
-from lots.models import Lot, Spot
+from lots.models import Lot, Spot, Tariff
 from lots.services import tariff_at
 
 VALID = timedelta(minutes=10)
@@ -25,6 +28,7 @@ class Quote:
     ends_at: datetime
     free: int
     price: pricing.Price
+    token: str
     expires_at: datetime
     alternatives: list[availability.Alternative]
 
@@ -38,6 +42,9 @@ def quote(lot: Lot, wish: making.Wish, *, now: datetime) -> Quote:
     named = making._named(lot, wish) if wish.spot_number else None
     spot = (free.filter(pk=named.pk) if named else free.cheapest_first()).first()
     priced_for = spot or named or _adequate(lot, wish)
+    tariff = tariff_at(lot, now)
+    price = _price(lot, wish, priced_for, tariff, starts_at, ends_at)
+    expires_at = now + VALID
     return Quote(
         lot=lot,
         kind=wish.kind,
@@ -45,8 +52,11 @@ def quote(lot: Lot, wish: making.Wish, *, now: datetime) -> Quote:
         starts_at=starts_at,
         ends_at=ends_at,
         free=free.count(),
-        price=_price(lot, wish, priced_for, starts_at, ends_at, now),
-        expires_at=now + VALID,
+        price=price,
+        token=promises.promise(
+            wish, lot=lot, tariff=tariff, spot_kind=priced_for.kind, total=price.total, expires_at=expires_at
+        ),
+        expires_at=expires_at,
         alternatives=[] if spot else availability.alternatives(lot, starts_at, ends_at, now=now, **wanted),  # type: ignore[arg-type]
     )
 
@@ -61,8 +71,8 @@ def _adequate(lot: Lot, wish: making.Wish) -> Spot:
 
 
 def _price(
-    lot: Lot, wish: making.Wish, spot: Spot, starts_at: datetime, ends_at: datetime, now: datetime
+    lot: Lot, wish: making.Wish, spot: Spot, tariff: Tariff, starts_at: datetime, ends_at: datetime
 ) -> pricing.Price:
     spot.lot = lot
     booking = Booking(kind=wish.kind, lot=lot, spot=spot, vehicle_kind=wish.vehicle_kind)
-    return core.priced(booking, tariff_at(lot, now), starts_at, ends_at)
+    return core.priced(booking, tariff, starts_at, ends_at)

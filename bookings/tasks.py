@@ -29,3 +29,8 @@ def mark_no_shows() -> int:
 @shared_task
 def roll_on_overstays() -> int:
     return services.roll_on_overstays(now=timezone.now())
+
+
+@shared_task
+def reconcile_payments() -> int:
+    return services.reconcile_payments(now=timezone.now())

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from bookings import views
+from bookings import payment_views, views
 
 app_name = "bookings"
 
@@ -15,4 +15,5 @@ urlpatterns = [
     path("<slug:reference>/extend/", views.extend, name="extend"),
     path("<slug:reference>/release/", views.release, name="release"),
     path("<slug:reference>/cancel/", views.cancel, name="cancel"),
+    path("<slug:reference>/pay/", payment_views.pay, name="pay"),
 ]

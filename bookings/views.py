@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.http import Request
-from bookings import availability, history, services
+from bookings import availability, history, payment_views, services
 from bookings.errors import BadBooking, BookingRefused
 from bookings.forms import EXTENSIONS, ExtendForm
 from bookings.models import Booking, State
@@ -184,14 +184,19 @@ def _shown(request: Request, booking: Booking, now: datetime) -> dict[str, Any]:
     # By the minute, so that a page which asks every few seconds is mostly told "nothing new".
     minute = now.replace(second=0, microsecond=0)
     so_far = services.price_so_far(booking, now=minute) if booking.state == State.ACTIVE else None
+    money = payment_views.shown(booking)
     facts = (booking.state, booking.starts_at, booking.ends_at, booking.spot_id, booking.total, len(timeline))
+    paid = (money["money"], [(payment.pk, payment.shown_status) for payment in money["payments"]])
     return {
         "booking": booking,
         "now": now,
         "timeline": timeline,
         "so_far": so_far,
+        **money,
         "address": request.build_absolute_uri(reverse("bookings:detail", args=[booking.reference])),
-        "etag": fingerprint(facts, so_far and so_far.total, now < booking.starts_at, request.LANGUAGE_CODE),
+        "etag": fingerprint(
+            facts, paid, so_far and so_far.total, now < booking.starts_at, request.LANGUAGE_CODE
+        ),
     }
 
 

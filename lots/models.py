@@ -104,6 +104,14 @@ class Lot(models.Model):
         ENDS_ITSELF = "ends_itself", _("ends at its planned end")
         UNTIL_RELEASED = "until_released", _("goes on until the driver releases it")
 
+    class PaymentTiming(models.TextChoices):
+        ON_RELEASE = "on_release", _("when leaving")
+        PREPAID = "prepaid", _("before the booking is confirmed")
+
+    class EarlyRelease(models.TextChoices):
+        KEEP = "keep", _("the reserved time is paid for, also by who leaves early")
+        USED = "used", _("only the time used is paid for")
+
     name = models.CharField(_("name"), max_length=120)
     slug = models.SlugField(_("slug"), max_length=140, unique=True)
     # Where it was imported from, e.g. "parkapi:dresdenaltmarkt"; a second import finds it again.
@@ -163,6 +171,17 @@ class Lot(models.Model):
     )
     end_of_stay = models.CharField(
         _("end of stay"), max_length=16, choices=EndOfStay, default=EndOfStay.ENDS_ITSELF
+    )
+    payment_timing = models.CharField(
+        _("payment"), max_length=10, choices=PaymentTiming, default=PaymentTiming.ON_RELEASE
+    )
+    early_release = models.CharField(
+        _("reserved, left early"), max_length=4, choices=EarlyRelease, default=EarlyRelease.KEEP
+    )
+    overstay_percent = models.PositiveSmallIntegerField(
+        _("price past the agreed end (% of the tariff)"),
+        default=100,
+        validators=[MinValueValidator(100), MaxValueValidator(1000)],
     )
     needs_check_in = models.BooleanField(
         _("needs check-in"),

@@ -9,6 +9,7 @@ from rest_framework.routers import SimpleRouter
 from accounts.api import MeView, UserViewSet, VehicleViewSet
 from bookings.api.bookings import BookingViewSet
 from bookings.api.lots import LotViewSet
+from bookings.api.payments import PaymentViewSet, PayView
 from bookings.api.quotes import QuoteView
 from bookings.idempotency import Idempotent
 from parking.api import UnknownPath
@@ -21,6 +22,7 @@ class Vehicles(Idempotent, VehicleViewSet):
 router = SimpleRouter()
 router.register("lots", LotViewSet, "lot")
 router.register("bookings", BookingViewSet, "booking")
+router.register("payments", PaymentViewSet, "payment")
 router.register("vehicles", Vehicles, "vehicle")
 router.register("users", UserViewSet, "user")
 
@@ -29,6 +31,7 @@ _docs_policy = csp_replace({"style-src": [SELF, UNSAFE_INLINE], "form-action": [
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/quotes/", QuoteView.as_view(), name="quotes"),
+    re_path(r"^v1/bookings/(?P<reference>[0-9A-Za-z]{16})/pay/\Z", PayView.as_view(), name="pay"),
     path("v1/me/", MeView.as_view(), name="me"),
     path("v1/", include(router.urls)),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),

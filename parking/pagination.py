@@ -27,7 +27,7 @@ class Place:
 
     ordering: str
     value: Any
-    pk: int
+    pk: int | str
     is_backwards: bool = False
 
     def encode(self) -> str:
@@ -38,10 +38,12 @@ class Place:
     def decode(cls, text: str) -> Place:
         raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
         ordering, value, pk, is_backwards = json.loads(raw)
-        fits = isinstance(ordering, str) and isinstance(value, str | int | float) and abs(pk) < 2**63
-        if not fits or isinstance(pk, bool) or (isinstance(value, str) and "\0" in value):
+        fits = isinstance(ordering, str) and isinstance(value, str | int | float)
+        # A row's id is a number, or a UUID as text.
+        is_id = abs(pk) < 2**63 if isinstance(pk, int) else isinstance(pk, str) and "\0" not in pk
+        if not fits or not is_id or isinstance(pk, bool) or (isinstance(value, str) and "\0" in value):
             raise ValueError
-        return cls(ordering, value, int(pk), bool(is_backwards))
+        return cls(ordering, value, pk, bool(is_backwards))
 
 
 class CursorPage(CursorPagination):
@@ -129,7 +131,8 @@ class CursorPage(CursorPagination):
             value = value.isoformat()
         elif isinstance(value, Decimal):
             value = str(value)
-        return Place(self.ordering, value, row.pk, is_backwards)
+        pk = row.pk if isinstance(row.pk, int) else str(row.pk)
+        return Place(self.ordering, value, pk, is_backwards)
 
     def _link(self, place: Place | None) -> str | None:
         return replace_query_param(self.base_url, "cursor", place.encode()) if place else None

@@ -60,6 +60,12 @@ JOBS = [
         Every(60),
         "Lets open-ended stays go on while nobody else is due.",
     ),
+    Job(
+        "Reconcile payments",
+        "bookings.tasks.reconcile_payments",
+        Every(60),
+        "Asks the payment services what became of payments nobody heard of, and sends refunds off.",
+    ),
     Job("Clear sessions", "parking.tasks.clear_sessions", Daily(3, 10), "Deletes sessions that are over."),
 ]
 

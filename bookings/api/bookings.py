@@ -17,7 +17,7 @@ from rest_framework.response import Response
 from accounts.answers import NotKept, user_of
 from accounts.models import User
 from accounts.strict import NothingSerializer
-from bookings import services
+from bookings import money_due, services
 from bookings.api import fields
 from bookings.api.filters import ChoicesFilter, MomentFilter, OrderingFilter
 from bookings.api.serializers import BookingSerializer, BookInput, ExtendInput
@@ -59,7 +59,7 @@ class BookingViewSet(
     def get_queryset(self) -> QuerySet[Booking]:
         if not isinstance(self.request.user, User):  # the schema is drawn for nobody
             return self.queryset
-        mine = Booking.objects.of(self.request.user)
+        mine = money_due.with_money(Booking.objects.of(self.request.user))
         return mine.select_related("lot", "spot", "tariff", "driver").prefetch_related("timeline")
 
     def filter_queryset(self, queryset: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What a booking would cost: asked by anyone, promising nothing."""
+"""What a booking would cost: asked by anyone, promising the price but no spot."""
 
 from __future__ import annotations
 
@@ -57,6 +57,7 @@ class QuoteSerializer(serializers.Serializer):
     local = LocalTimes()
     free = serializers.IntegerField()
     price = PriceSerializer()
+    quote = serializers.CharField(help_text="Send it along with the booking: it keeps this price")
     expires_at = fields.MomentField()
     alternatives = AlternativeSerializer(many=True)
 
@@ -86,6 +87,7 @@ def _json(quote: quotes.Quote) -> dict[str, Any]:
             "currency": currency,
             "lines": [line.to_json() for line in quote.price.lines],
         },
+        "quote": quote.token,
         "expires_at": fields.utc(quote.expires_at),
         "alternatives": [alternative_json(alternative) for alternative in quote.alternatives],
     }

@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from accounts.models import Vehicle
 from accounts.strict import StrictSerializer, StrictTextField
-from bookings import money_due
+from bookings import money_due, promises
 from bookings.api import fields
 from bookings.availability import Alternative
 from bookings.models import Booking, TimelineEntry
@@ -147,6 +147,9 @@ class BookInput(StrictSerializer):
     plate = StrictTextField(required=False, allow_blank=True, max_length=20)
     features = FeaturesField(required=False)
     vehicle_kind = serializers.ChoiceField(choices=Vehicle.Kind.choices, required=False, allow_blank=True)
+    quote = StrictTextField(
+        required=False, max_length=promises.LONGEST, help_text="From quotes/: books at the price it names"
+    )
 
 
 class ExtendInput(StrictSerializer):

@@ -1,23 +1,36 @@
 """Everything that changes a booking. Pages, API, admin, imports and the clock all come through here.
 
 Each command is one short transaction: lock the lot, catch up with the clock, look, decide, write, owe
-the notices. `now` is an argument; nothing here mails, renders, calls the network or reads the clock.
+the notices. `now` is an argument; nothing here mails, renders, calls the network or reads the clock,
+but for pay() and reconcile_payments(), which ask the providers of payments between transactions.
 Refusals are bookings.errors.BookingRefused, bad input is bookings.errors.BadBooking.
 """
 
 from bookings.services.changes import cancel, cancellation_preview, extend, move
 from bookings.services.making import HOLD, book, confirm
+from bookings.services.payments import (
+    apply_provider_state,
+    apply_refund_state,
+    pay,
+    pay_out,
+    record_desk_payment,
+    refund,
+    settle,
+)
 from bookings.services.premises import (
     remove_lot,
     set_capacity,
     set_spot_in_service,
     update_spot,
 )
+from bookings.services.reconciling import reconcile_payments
 from bookings.services.stays import check_in, price_so_far, release
 from bookings.services.sweeps import end_stays, lapse_holds, mark_no_shows, roll_on_overstays, start_stays
 
 __all__ = [
     "HOLD",
+    "apply_provider_state",
+    "apply_refund_state",
     "book",
     "cancel",
     "cancellation_preview",
@@ -28,12 +41,18 @@ __all__ = [
     "lapse_holds",
     "mark_no_shows",
     "move",
+    "pay",
+    "pay_out",
     "price_so_far",
+    "reconcile_payments",
+    "record_desk_payment",
+    "refund",
     "release",
     "remove_lot",
     "roll_on_overstays",
     "set_capacity",
     "set_spot_in_service",
+    "settle",
     "start_stays",
     "update_spot",
 ]

@@ -15,7 +15,8 @@ from django.utils import timezone
 from accounts.models import User
 from bookings import guards, notices, pricing
 from bookings.errors import AlreadyParked, BadBooking, InvalidTransition, LotClosed, SpotTaken
-from bookings.models import Booking, State, TimelineEntry
+from bookings.models import Booking, Refund, State, TimelineEntry
+from bookings.payments import settling
 from bookings.pieces import LONGEST_STAY
 from lots import clock, money
 from lots.models import Lot, Tariff
@@ -87,7 +88,10 @@ def transition(
         )
     booking.state = to
     booking.save()
-    return append(booking, action, from_state=was, by=by, now=now, reason=reason, details=details)
+    sequence = append(booking, action, from_state=was, by=by, now=now, reason=reason, details=details)
+    if booking.is_over:
+        settle(booking, reason=reason or "Less was due than was paid.", by=by, now=now)
+    return sequence
 
 
 def append(
@@ -199,7 +203,7 @@ def complete(
     end = max(at, booking.starts_at + timedelta(seconds=1))
     booking.checked_out_at = end
     booking.ends_at = end
-    set_price(booking, *charged_period(booking, end))
+    take_price(booking, final_price(booking, end))
     sequence = transition(
         booking, State.COMPLETED, action, by=by, now=now, reason=reason, details={"total": str(booking.total)}
     )
@@ -209,15 +213,58 @@ def complete(
 # --- Money ---
 
 
+def settle(booking: Booking, *, reason: str, by: User | None, now: datetime) -> None:
+    """Begin to send back what was paid too much. Safe to repeat."""
+    for refund in settling.settle(booking, reason=reason, by=by, now=now):
+        if refund.has_succeeded:
+            note_refund(booking, refund, by=by, now=now)
+
+
+def note_refund(booking: Booking, refund: Refund, *, by: User | None, now: datetime) -> None:
+    details = {"amount": str(refund.amount), "currency": refund.currency}
+    append(
+        booking, "refunded", from_state=booking.state, by=by, now=now, reason=refund.reason, details=details
+    )
+
+
 def charged_period(booking: Booking, until: datetime) -> tuple[datetime, datetime]:
     """What is paid for when a stay ends at `until`: what happened, or the reserved window at least."""
-    if booking.kind == Booking.Kind.INSTANT:
+    if booking.kind == Booking.Kind.INSTANT or booking.early_release == Lot.EarlyRelease.USED:
         return booking.booked_from, until
     return booking.booked_from, max(booking.booked_until, until)
 
 
+def final_price(booking: Booking, until: datetime) -> pricing.Price:
+    """What the stay costs when it ends at `until`, with what the lot asks on top for overstaying."""
+    price = priced(booking, booking.tariff, *charged_period(booking, until))
+    if until <= booking.booked_until or booking.overstay_percent == 100:
+        return price
+    agreed = priced(booking, booking.tariff, booking.booked_from, booking.booked_until)
+    more = booking.overstay_percent - 100
+    amount, tax = (
+        money.quantise(max(late - in_time, Decimal(0)) * more / 100, price.currency)
+        for late, in_time in ((price.total, agreed.total), (price.tax, agreed.tax))
+    )
+    line = pricing.Line(
+        label="Overstay",
+        kind="flat",
+        quantity=Decimal(1),
+        unit="x",
+        rate=amount,
+        amount=amount,
+        tax=tax,
+        explanation=f"Time past the agreed end costs {booking.overstay_percent} % of the tariff.",
+    )
+    return pricing.Price(
+        price.currency, (*price.lines, line), price.net + amount - tax, price.tax + tax, price.total + amount
+    )
+
+
 def set_price(booking: Booking, starts_at: datetime, ends_at: datetime) -> None:
-    price = priced(booking, booking.tariff, starts_at, ends_at)
+    take_price(booking, priced(booking, booking.tariff, starts_at, ends_at))
+
+
+def take_price(booking: Booking, price: pricing.Price) -> None:
     booking.currency, booking.total = price.currency, price.total
     booking.price_lines = [line.to_json() for line in price.lines]
 

@@ -2,42 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
 
 from accounts.models import User
-from bookings import availability, notices
+from bookings import availability, notices, promises
 from bookings.errors import (
     AlreadyParked,
     BadBooking,
     BookingRefused,
     HoldExpired,
+    HoldLimit,
     LotFull,
+    PaymentDue,
     SpotClosed,
     SpotTaken,
     SpotUnsuitable,
 )
 from bookings.models import Booking, State, normalise_plate
+from bookings.payments import ledger
+from bookings.promises import Wish
 from bookings.services import core
 from lots.models import Lot, Spot
 from lots.services import tariff_at
 
 HOLD = timedelta(minutes=10)
+MOST_HOLDS = 2
+HOLD_AGAIN = timedelta(minutes=2)  # so long a driver who let a hold run out leaves its time to others
 MOST_PLATE = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What somebody asks for; the period is filled in once the lot is known."""
-
-    kind: str
-    spot_number: str
-    features: tuple[str, ...]
-    vehicle_kind: str
-    starts_at: datetime | None
-    ends_at: datetime | None
 
 
 def book(
@@ -53,21 +46,26 @@ def book(
     plate: str = "",
     vehicle_kind: str = "",
     features: tuple[str, ...] = (),
-    hold: bool = False,
+    hold: bool | None = None,
     source_id: str | None = None,
+    quote: str = "",
 ) -> Booking:
     """Book a spot: an *instant* stay from now, or a *reserved* window. Returns the booking.
 
     `by` is who does it, where that is not the driver. With `hold` the spot is kept for HOLD, until
-    confirm(). Refused with LotFull or SpotTaken (with alternatives), LotClosed, SpotClosed,
-    SpotUnsuitable or AlreadyParked; BadBooking names a field that cannot be right.
+    confirm() or a payment; None: where the lot wants to be paid first. A signed `quote` keeps its price.
+    Refused with LotFull or SpotTaken (with alternatives), LotClosed, SpotClosed, SpotUnsuitable,
+    AlreadyParked or HoldLimit; BadBooking names a field that cannot be right.
     """
     wish = Wish(kind, spot_number.strip(), tuple(features), vehicle_kind, starts_at, ends_at)
+    promise = promises.read(quote, now=now) if quote else None
+    if promise:
+        promise.check(lot_id, wish)
     try:
         with core.refusals(), transaction.atomic():
             lot = core.lock_lot(lot_id)
             core.catch_up_lot(lot, now)
-            return _book(lot, wish, driver, by or driver, plate, hold, source_id, now)
+            return _book(lot, wish, driver, by or driver, plate, hold, source_id, promise, now)
     except (LotFull, SpotTaken) as refusal:
         # Looked up after the lock is gone: nobody waits while we think of something else.
         refusal.alternatives = _alternatives(Lot.objects.get(pk=lot_id), wish, now)
@@ -80,6 +78,8 @@ def confirm(booking: Booking, *, by: User | None, now: datetime) -> Booking:
         if fresh.state == State.CONFIRMED:
             return fresh
         if fresh.state != State.EXPIRED:
+            if by is not None and not by.is_staff and _wants_payment(fresh) and ledger.account(fresh).due:
+                raise PaymentDue
             core.transition(fresh, State.CONFIRMED, "confirmed", by=by, now=now)
             notices.owe(fresh, "confirmed", now=now)
             return fresh
@@ -93,19 +93,19 @@ def _book(
     driver: User | None,
     by: User | None,
     plate: str,
-    hold: bool,
+    hold: bool | None,
     source_id: str | None,
+    promise: promises.Promise | None,
     now: datetime,
 ) -> Booking:
     starts_at, ends_at = _period(lot, wish, now)
     core.check_open(lot, starts_at, ends_at)
     if wish.kind == Booking.Kind.INSTANT and driver is not None:
         _end_or_refuse_running_stay(driver, now)
-    spot = _choose(lot, wish, starts_at, ends_at, now)
+    spot = _choose(lot, wish, starts_at, ends_at, now, promise.spot_kind if promise else "")
 
     booking = Booking(
         kind=wish.kind,
-        state=_first_state(wish.kind, hold),
         lot=lot,
         spot=spot,
         driver=driver,
@@ -117,17 +117,22 @@ def _book(
         ends_at=ends_at,
         booked_from=starts_at,
         booked_until=ends_at,
-        checked_in_at=starts_at if wish.kind == Booking.Kind.INSTANT else None,
-        held_until=now + HOLD if hold else None,
         no_show_at=_no_show_at(lot, wish.kind, starts_at),
         is_open_ended=lot.end_of_stay == Lot.EndOfStay.UNTIL_RELEASED,
-        tariff=tariff_at(lot, now),
+        tariff=promise.tariff(lot) if promise else tariff_at(lot, now),
         cancellation_tiers=lot.cancellation_tiers,
         no_show_fee_percent=lot.no_show_fee_percent,
+        early_release=lot.early_release,
+        overstay_percent=lot.overstay_percent,
         source_id=source_id,
         created_at=now,
     )
     core.set_price(booking, starts_at, ends_at)
+    if promise:
+        promise.check_price(booking)
+    if hold is None:
+        hold = source_id is None and _wants_payment(booking)
+    _enter(booking, hold, now)
     booking.save(force_insert=True)
     core.append(booking, "held" if hold else "booked", from_state="", by=by, now=now, sequence=1)
     if not hold:
@@ -135,10 +140,37 @@ def _book(
     return booking
 
 
-def _first_state(kind: str, hold: bool) -> State:
+def _wants_payment(booking: Booking) -> bool:
+    return booking.lot.payment_timing == Lot.PaymentTiming.PREPAID and booking.total > 0
+
+
+def _enter(booking: Booking, hold: bool, now: datetime) -> None:
+    """The first state: held for a while, there at once, or promised."""
     if hold:
-        return State.HELD
-    return State.ACTIVE if kind == Booking.Kind.INSTANT else State.CONFIRMED
+        _check_holds(booking, now)
+        booking.state, booking.held_until = State.HELD, now + HOLD
+    elif booking.kind == Booking.Kind.INSTANT:
+        booking.state, booking.checked_in_at = State.ACTIVE, booking.starts_at
+    else:
+        booking.state = State.CONFIRMED
+
+
+def _check_holds(booking: Booking, now: datetime) -> None:
+    """Nobody keeps others off many spots, or one spot for ever, without paying."""
+    if booking.driver_id is None:
+        return
+    # Their bookings may lie on several lots; whoever counts them waits here for the others who do.
+    driver = User.objects.select_for_update(no_key=True).get(pk=booking.driver_id)
+    holds = Booking.objects.of(driver).in_state(State.HELD).blocking(now).order_by("held_until")
+    live = list(holds.values_list("held_until", flat=True))
+    if len(live) >= MOST_HOLDS:
+        raise HoldLimit(until=live[0])
+    again = Booking.objects.of(driver).in_state(State.EXPIRED).filter(
+        lot=booking.lot, booked_from=booking.booked_from, held_until__gt=now - HOLD_AGAIN
+    )
+    latest = again.order_by("-held_until").values_list("held_until", flat=True).first()
+    if latest:
+        raise HoldLimit("You have just let this go. Try again in two minutes.", until=latest + HOLD_AGAIN)
 
 
 def _no_show_at(lot: Lot, kind: str, starts_at: datetime) -> datetime | None:
@@ -209,10 +241,14 @@ def _end_or_refuse_running_stay(driver: User, now: datetime) -> None:
     core.catch_up(stay, now)
 
 
-def _choose(lot: Lot, wish: Wish, starts_at: datetime, ends_at: datetime, now: datetime) -> Spot:
+def _choose(
+    lot: Lot, wish: Wish, starts_at: datetime, ends_at: datetime, now: datetime, spot_kind: str = ""
+) -> Spot:
     free = availability.free_spots(
         starts_at, ends_at, now=now, lots=[lot.pk], features=wish.features, vehicle_kind=wish.vehicle_kind
     )
+    if spot_kind:
+        free = free.filter(kind=spot_kind)
     if wish.spot_number:
         spot = _named(lot, wish)
         if not free.filter(pk=spot.pk).exists():

@@ -64,4 +64,4 @@ def release(booking: Booking, *, by: User | None, now: datetime) -> Booking:
 def price_so_far(booking: Booking, *, now: datetime) -> pricing.Price:
     """What releasing now would cost; writes nothing."""
     until = max(now, booking.starts_at)
-    return core.priced(booking, booking.tariff, *core.charged_period(booking, until))
+    return core.final_price(booking, until)
