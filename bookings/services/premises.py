@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Q
 
 from accounts.models import User
 from bookings.errors import LotInUse, SpotsInUse
@@ -94,6 +95,7 @@ def _used(spots: list[Spot], now: datetime) -> list[str]:
     busy = set(
         Booking.objects.blocking(now)
         .filter(spot__in=[spot.pk for spot in spots])
+        .filter(Q(ends_at__gt=now) | Q(is_open_ended=True))
         .values_list("spot_id", flat=True)
         .distinct()
     )
