@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.internal.flows.manage_email import sync_user_email_address
 from allauth.account.models import EmailAddress, Login
+from allauth.account.utils import setup_user_email
 from allauth.core import context as allauth_context
 from django.conf import settings
 from django.contrib import messages
@@ -99,8 +100,12 @@ class AccountAdapter(DefaultAccountAdapter):
         return super().confirm_email(request, email_address)
 
     def send_account_already_exists_mail(self, email: str) -> None:
-        # Making an account hashes a password; not making one must take as long.
-        User().set_password(get_random_string(20))
+        # Making an account hashes a password and writes; not making one must take as long.
+        decoy = f"{get_random_string(20)}@decoy.invalid"
+        user = User.objects.create_user(decoy, get_random_string(20), is_active=False)
+        setup_user_email(allauth_context.request, user, [])
+        EmailAddress.objects.filter(user=user).delete()
+        User.objects.filter(pk=user.pk)._raw_delete(using="default")
         super().send_account_already_exists_mail(email)
 
     @staticmethod

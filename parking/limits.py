@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from allauth.headless.internal.restkit.response import APIResponse
 from django.contrib.sessions.backends.base import UpdateError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -24,7 +25,11 @@ class LimitsMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
+        response = self.get_response(request)
+        if response.status_code == 500 and isinstance(response, APIResponse):
+            # allauth's "should not happen": the same code was used by another request a moment before.
+            return problem_response(request, 409, "code_used", "This code was used already.")
+        return response
 
     def process_view(self, request: HttpRequest, *_view: Any) -> HttpResponse | None:
         try:
