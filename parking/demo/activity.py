@@ -31,8 +31,8 @@ SOURCE = "demo:"
 FULL = "parkapi:zuerichparkhaushelvetiaplatz"
 NEARLY_FULL = "parkapi:dresdenbuehlau"
 BUSY = "parkapi:koeln-ph02"
-WALK_INS_A_LOT = 9
-MOST_PRESENT = 30
+WALK_INS_A_LOT = 7
+MOST_PRESENT = 20
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
