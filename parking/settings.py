@@ -285,6 +285,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "BookingKind": "bookings.models.Booking.Kind",
         "BookingState": "bookings.models.State",
+        "PaymentStatus": "bookings.payments.models.Status",
         "SpotKind": "lots.models.Spot.Kind",
         "VehicleKind": "accounts.models.Vehicle.Kind",
     },

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.core.cache import BaseCache
+from django.core.management import call_command
 from django.db import OperationalError
 from django.test import Client
 from rest_framework.test import APIClient
@@ -312,6 +313,10 @@ def test_the_schema_describes_our_part_and_signing_in(db: None) -> None:
     book = schema["paths"][f"{V1}bookings/"]["post"]
     assert "Idempotency-Key" in [parameter["name"] for parameter in book["parameters"]]
     assert "application/problem+json" in book["responses"]["default"]["content"]
+
+
+def test_the_schema_is_valid_and_names_everything_once(tmp_path: Any) -> None:
+    call_command("spectacular", "--validate", "--fail-on-warn", "--file", str(tmp_path / "schema.yml"))
 
 
 def test_the_docs_page_loads_nothing_from_elsewhere(db: None) -> None:
