@@ -54,7 +54,7 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def is_safe_url(self, url: str | None) -> bool:
         """Only a path of ours: nothing that a browser could read as another host's."""
-        return bool(url) and url.startswith("/") and super().is_safe_url(url)
+        return url is not None and url.startswith("/") and bool(super().is_safe_url(url))
 
     def get_client_ip(self, request: HttpRequest) -> str:
         return limits.client_ip(request)

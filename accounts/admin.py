@@ -18,7 +18,7 @@ from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from accounts import outbox
-from accounts.models import Notice, User, Vehicle
+from accounts.models import Notice, NoticeQuerySet, User, Vehicle
 from accounts.plates import normalise_plate
 
 admin.site.unregister(Group)
@@ -179,7 +179,7 @@ class NoticeAdmin(ModelAdmin):
         return str(outbox.to_message(notice).body)
 
     @admin.action(description=_("Send again what was given up"), permissions=["resend"])
-    def owe_again(self, request: HttpRequest, queryset: QuerySet[Notice]) -> None:
+    def owe_again(self, request: HttpRequest, queryset: NoticeQuerySet) -> None:
         count = outbox.resend(queryset, now=timezone.now())
         told = ngettext("%(count)d mail is owed again.", "%(count)d mails are owed again.", count)
         messages.success(request, told % {"count": count})

@@ -13,6 +13,8 @@ from accounts.connectors import CONNECTORS
 from accounts.models import User, Vehicle
 from accounts.plates import normalise_plate
 
+LOOKS: dict[type, str] = {forms.Select: "form-select", forms.CheckboxInput: "form-check-input"}
+
 
 class Styled(forms.Form):
     """Our look on every control, and for screen readers what is wrong with it."""
@@ -20,8 +22,7 @@ class Styled(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
         for field in self.fields.values():
-            kind = {forms.Select: "form-select", forms.CheckboxInput: "form-check-input"}
-            field.widget.attrs.setdefault("class", kind.get(type(field.widget), "form-control"))
+            field.widget.attrs.setdefault("class", LOOKS.get(type(field.widget), "form-control"))
 
 
 class ProfileForm(Styled):

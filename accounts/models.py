@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -57,6 +58,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     wrong_passwords = models.PositiveIntegerField(default=0, editable=False)
     # Printed by a command: good for coming in once and choosing another.
     password_is_temporary = models.BooleanField(default=False, editable=False)
+
+    # Given to whoever is signed in by accounts.second_factor.SecondFactorMiddleware.
+    is_verified: Callable[[], bool]
 
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"

@@ -194,7 +194,7 @@ def _attachment(part: Any) -> dict[str, str]:
         name, content, kind = part.get_filename(), part.get_payload(decode=True), part.get_content_type()
     else:
         name, content, kind = part
-    data = content.encode() if isinstance(content, str) else content
+    data: Any = content.encode() if isinstance(content, str) else content
     return {
         "name": str(name or "attachment"),
         "type": str(kind or "application/octet-stream"),

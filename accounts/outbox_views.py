@@ -34,7 +34,7 @@ def mails(request: HttpRequest) -> HttpResponse:
 @login_not_required
 @never_cache
 @require_safe
-@csp_update({"frame-src": [SELF]})
+@csp_update({"frame-src": [SELF]})  # type: ignore[arg-type]
 def mail(request: HttpRequest, pk: int) -> HttpResponse:
     _only_in_development()
     notice = get_object_or_404(Notice, pk=pk)
@@ -51,7 +51,7 @@ def mail(request: HttpRequest, pk: int) -> HttpResponse:
 @never_cache
 @require_safe
 @xframe_options_sameorigin
-@csp(
+@csp(  # type: ignore[arg-type]
     {
         "default-src": [NONE],
         "style-src": ["'unsafe-inline'"],

@@ -8,7 +8,7 @@ from allauth.account.decorators import reauthentication_required
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.core.serializers.json import DjangoJSONEncoder
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -16,17 +16,18 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import privacy as records
+from accounts.http import Request
 
 
 @require_safe
-def privacy(request: HttpRequest) -> HttpResponse:
+def privacy(request: Request) -> HttpResponse:
     return render(request, "accounts/privacy.html", {"reasons": records.open_matters(request.user)})
 
 
 @never_cache
 @require_safe
 @reauthentication_required
-def download(request: HttpRequest) -> HttpResponse:
+def download(request: Request) -> HttpResponse:
     text = json.dumps(
         records.everything_about(request.user), cls=DjangoJSONEncoder, indent=2, ensure_ascii=False
     )
@@ -38,7 +39,7 @@ def download(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "POST"])
 @reauthentication_required
-def erase(request: HttpRequest) -> HttpResponse:
+def erase(request: Request) -> HttpResponse:
     reasons = records.open_matters(request.user)
     if request.method == "POST":
         try:

@@ -34,7 +34,9 @@ class SecondFactorMiddleware(OTPMiddleware):
     """
 
     def _install_lazy_accessors(self, request: HttpRequest) -> None:
-        request.user = SimpleLazyObject(lambda: self._verify_user_sync(request, get_user(request)))
+        request.user = SimpleLazyObject(  # type: ignore[assignment]
+            lambda: self._verify_user_sync(request, get_user(request))
+        )
 
 
 def accept(request: HttpRequest, device: Device) -> None:
@@ -101,6 +103,10 @@ def verify(request: HttpRequest, user: User, token: str) -> bool:
             accept(request, device)
             return True
     return False
+
+
+def backup_codes_left(user: User) -> int:
+    return StaticToken.objects.filter(device__user=user).count()
 
 
 def new_backup_codes(user: User) -> list[str]:

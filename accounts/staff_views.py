@@ -12,7 +12,7 @@ import segno
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -25,6 +25,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts import second_factor
+from accounts.http import Request
 
 View = Callable[..., HttpResponse]
 
@@ -46,7 +47,7 @@ class TokenForm(forms.Form):
 
 def staff_only(view: View) -> View:
     @wraps(view)
-    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def wrapped(request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
         if not request.user.is_staff:
             raise PermissionDenied
         return view(request, *args, **kwargs)
@@ -58,7 +59,7 @@ def verified_only(view: View) -> View:
     """Who only stole a session must not be able to add a device of their own."""
 
     @wraps(view)
-    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def wrapped(request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
         if not (request.user.is_verified() and second_factor.is_fresh(request)):
             return redirect(f"{reverse('staff:step-up')}?{urlencode({'next': reverse('staff:security')})}")
         return view(request, *args, **kwargs)
@@ -70,7 +71,7 @@ def verified_only(view: View) -> View:
 @sensitive_post_parameters()
 @require_http_methods(["GET", "POST"])
 @staff_only
-def step_up(request: HttpRequest) -> HttpResponse:
+def step_up(request: Request) -> HttpResponse:
     user, wanted = request.user, _next(request)
     has_app = second_factor.authenticator(user) is not None
     if not has_app and "password" not in second_factor.methods(request, user):
@@ -94,7 +95,7 @@ def step_up(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET"])
 @verified_only
-def security(request: HttpRequest) -> HttpResponse:
+def security(request: Request) -> HttpResponse:
     return render(request, "accounts/security.html", _devices(request))
 
 
@@ -102,7 +103,7 @@ def security(request: HttpRequest) -> HttpResponse:
 @sensitive_post_parameters()
 @require_http_methods(["GET", "POST"])
 @verified_only
-def add_app(request: HttpRequest) -> HttpResponse:
+def add_app(request: Request) -> HttpResponse:
     """The key stays the same until it is confirmed, so that a mistyped code can be tried again."""
     device = TOTPDevice.objects.filter(user=request.user, confirmed=False).first()
     device = device or TOTPDevice.objects.create(user=request.user, name="Authenticator", confirmed=False)
@@ -127,7 +128,7 @@ def add_app(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_POST
 @verified_only
-def remove_app(request: HttpRequest) -> HttpResponse:
+def remove_app(request: Request) -> HttpResponse:
     TOTPDevice.objects.filter(user=request.user).delete()
     # The session was verified by what is gone now, or by something weaker than it: the mailbox takes over.
     second_factor.accept(request, second_factor.email_device(request.user))
@@ -138,17 +139,17 @@ def remove_app(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_POST
 @verified_only
-def backup_codes(request: HttpRequest) -> HttpResponse:
+def backup_codes(request: Request) -> HttpResponse:
     codes = second_factor.new_backup_codes(request.user)
     return render(request, "accounts/security.html", {**_devices(request), "codes": codes})
 
 
-def _devices(request: HttpRequest) -> dict[str, Any]:
-    left = request.user.staticdevice_set.filter(token_set__isnull=False).count()
+def _devices(request: Request) -> dict[str, Any]:
+    left = second_factor.backup_codes_left(request.user)
     return {"app": second_factor.authenticator(request.user), "codes_left": left}
 
 
-def _next(request: HttpRequest) -> str:
+def _next(request: Request) -> str:
     wanted = request.POST.get("next") or request.GET.get("next") or ""
     is_ours = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, request.is_secure())
     return wanted if is_ours else reverse("admin:index")

@@ -8,19 +8,20 @@ from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts import services
 from accounts.forms import ProfileForm, VehicleForm
+from accounts.http import Request
 from accounts.models import Vehicle
 from accounts.plates import looks_odd
 
 
 @require_http_methods(["GET", "POST"])
-def profile(request: HttpRequest) -> HttpResponse:
+def profile(request: Request) -> HttpResponse:
     form = ProfileForm.of(request.user, request.POST or None)
     if form.is_valid() and _done(form, services.update_profile, user=request.user):
         messages.success(request, _("Your profile is saved."))
@@ -38,14 +39,14 @@ def profile(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-def vehicles(request: HttpRequest) -> HttpResponse:
+def vehicles(request: Request) -> HttpResponse:
     return render(
         request, "accounts/vehicles.html", {"vehicles": Vehicle.objects.of(request.user).in_order()}
     )
 
 
 @require_http_methods(["GET", "POST"])
-def add_vehicle(request: HttpRequest) -> HttpResponse:
+def add_vehicle(request: Request) -> HttpResponse:
     form = VehicleForm(request.POST or None)
     if form.is_valid() and _done(form, services.add_vehicle, driver=request.user):
         return _saved(request, form)
@@ -53,7 +54,7 @@ def add_vehicle(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-def edit_vehicle(request: HttpRequest, pk: int) -> HttpResponse:
+def edit_vehicle(request: Request, pk: int) -> HttpResponse:
     vehicle = get_object_or_404(Vehicle.objects.of(request.user), pk=pk)
     form = VehicleForm.of(vehicle, request.POST or None)
     if form.is_valid() and _done(form, services.update_vehicle, vehicle=vehicle):
@@ -62,13 +63,13 @@ def edit_vehicle(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-def remove_vehicle(request: HttpRequest, pk: int) -> HttpResponse:
+def remove_vehicle(request: Request, pk: int) -> HttpResponse:
     services.remove_vehicle(vehicle=get_object_or_404(Vehicle.objects.of(request.user), pk=pk))
     messages.success(request, _("The vehicle is removed. Your bookings keep its plate."))
     return redirect("accounts:vehicles")
 
 
-def _saved(request: HttpRequest, form: forms.Form) -> HttpResponse:
+def _saved(request: Request, form: forms.Form) -> HttpResponse:
     plate, country = form.cleaned_data["plate"], form.cleaned_data["country"]
     messages.success(request, _("%(plate)s is saved.") % {"plate": plate})
     if looks_odd(plate, country):

@@ -19,6 +19,7 @@ from django_otp.admin import OTPAdminSite
 from unfold.sites import UnfoldAdminSite
 
 from accounts import second_factor
+from accounts.models import User
 
 
 class ParkwellAdminSite(OTPAdminSite, UnfoldAdminSite):
@@ -32,8 +33,9 @@ class ParkwellAdminSite(OTPAdminSite, UnfoldAdminSite):
         super().__init__(name)
 
     def has_permission(self, request: HttpRequest) -> bool:
-        is_staff = super().has_permission(request) and not request.user.password_is_temporary
-        return bool(is_staff) and second_factor.is_fresh(request)
+        if not super().has_permission(request) or not isinstance(request.user, User):
+            return False
+        return not request.user.password_is_temporary and second_factor.is_fresh(request)
 
     @method_decorator(never_cache)
     @method_decorator(login_not_required)
