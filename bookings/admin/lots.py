@@ -98,7 +98,11 @@ class LotAdmin(SimpleHistoryAdmin, ServiceAdmin):
         (
             _("Prices"),
             {
-                "fields": [("price_per_hour", "currency")],
+                "fields": [
+                    ("price_per_hour", "currency"),
+                    ("payment_timing", "early_release"),
+                    "overstay_percent",
+                ],
                 "description": _("A new price is a new tariff version: bookings made keep theirs."),
             },
         ),
