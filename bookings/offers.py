@@ -12,8 +12,7 @@ from hashlib import blake2b
 from django.db.models import Count, Exists, OuterRef, Subquery
 
 from bookings import availability, pricing
-from bookings.models import Booking
-from lots import clock
+from lots import clock, rates
 from lots.models import Lot, LotQuerySet, Spot, Tariff
 from lots.services import tariff_at
 
@@ -118,9 +117,18 @@ def _tariffs(lots: Sequence[Lot], now: datetime) -> dict[int, Tariff]:
     return {tariff.lot_id: tariff for tariff in Tariff.objects.filter(pk__in=ids)}
 
 
+def hourly(lots: Sequence[Lot], now: datetime) -> dict[int, rates.HourlyPrice | None]:
+    """What each lot's list price is under the tariff in force: "2.50", or "from 2.50"."""
+    tariffs = _tariffs(lots, now)
+    return {
+        lot.pk: rates.per_hour(tariffs[lot.pk].rates if lot.pk in tariffs else lot.simple_rates())
+        for lot in lots
+    }
+
+
 def _price(lot: Lot, tariff: Tariff | None, window: tuple[datetime, datetime]) -> Decimal:
-    rates = tariff.rates if tariff else lot.simple_rates()
-    return pricing.price(rates, *window, zone=lot.zone).total
+    found = tariff.rates if tariff else lot.simple_rates()
+    return pricing.price(found, *window, zone=lot.zone).total
 
 
 def quote(
@@ -144,5 +152,4 @@ def quote(
         ends_at,
         zone=lot.zone,
         spot_kind=spot.kind if spot else "",
-        is_reservation=kind == Booking.Kind.RESERVED,
     )

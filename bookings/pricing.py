@@ -50,6 +50,11 @@ class Line:
             "explanation": self.explanation,
         }
 
+    @classmethod
+    def from_json(cls, row: dict[str, str]) -> Line:
+        amounts = {name: Decimal(row[name]) for name in ("quantity", "rate", "amount", "tax")}
+        return cls(**{**row, **amounts})  # type: ignore[arg-type]
+
 
 @dataclass(frozen=True, slots=True)
 class Price:

@@ -241,8 +241,15 @@ def charged_period(booking: Booking, until: datetime) -> tuple[datetime, datetim
 
 
 def final_price(booking: Booking, until: datetime) -> pricing.Price:
-    """What the stay costs when it ends at `until`, with what the lot asks on top for overstaying."""
-    price = priced(booking, booking.tariff, *charged_period(booking, until))
+    """What the stay costs when it ends at `until`, with what the lot asks on top for overstaying.
+
+    Where the tariff sells whole stays only and none of them fits, what was agreed stands: nobody can
+    be kept from leaving.
+    """
+    try:
+        price = priced(booking, booking.tariff, *charged_period(booking, until))
+    except BadBooking:
+        return agreed_price(booking)
     if until <= booking.booked_until or booking.overstay_percent == 100:
         return price
     agreed = priced(booking, booking.tariff, booking.booked_from, booking.booked_until)
@@ -266,6 +273,13 @@ def final_price(booking: Booking, until: datetime) -> pricing.Price:
     )
 
 
+def agreed_price(booking: Booking) -> pricing.Price:
+    """The price as the row has it."""
+    lines = tuple(pricing.Line.from_json(line) for line in booking.price_lines)
+    tax = sum((line.tax for line in lines), Decimal(0))
+    return pricing.Price(booking.currency, lines, booking.total - tax, tax, booking.total)
+
+
 def set_price(booking: Booking, starts_at: datetime, ends_at: datetime) -> None:
     take_price(booking, priced(booking, booking.tariff, starts_at, ends_at))
 
@@ -284,7 +298,6 @@ def priced(booking: Booking, tariff: Tariff, starts_at: datetime, ends_at: datet
             zone=booking.lot.zone,
             vehicle_kind=booking.vehicle_kind,
             spot_kind=booking.spot.kind,
-            is_reservation=booking.kind == Booking.Kind.RESERVED,
         )
     except pricing.NoPrice as error:
         raise BadBooking("ends_at", str(error), code="no_price") from error

@@ -165,8 +165,10 @@ def _check_holds(booking: Booking, now: datetime) -> None:
     live = list(holds.values_list("held_until", flat=True))
     if len(live) >= MOST_HOLDS:
         raise HoldLimit(until=live[0])
-    again = Booking.objects.of(driver).in_state(State.EXPIRED).filter(
-        lot=booking.lot, booked_from=booking.booked_from, held_until__gt=now - HOLD_AGAIN
+    again = (
+        Booking.objects.of(driver)
+        .in_state(State.EXPIRED)
+        .filter(lot=booking.lot, booked_from=booking.booked_from, held_until__gt=now - HOLD_AGAIN)
     )
     latest = again.order_by("-held_until").values_list("held_until", flat=True).first()
     if latest:

@@ -21,7 +21,7 @@ NAMED = 20  # so many spots a refusal names
 
 @transaction.atomic
 def set_capacity(*, lot_id: int, capacity: int, by: User | None, now: datetime) -> Lot:
-    """Raise: add the next numbers. Lower: remove the last ones, refused where any is in use or booked later."""
+    """Raise: add the next numbers. Lower: remove the last, refused where any is in use or booked later."""
     if not 0 <= capacity <= MOST_SPOTS:
         raise ValidationError({"capacity": f"Capacity must lie between 0 and {MOST_SPOTS:,}."})
     lot = core.lock_lot(lot_id)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
+
+from django.db import OperationalError
 
 from bookings.models import Booking, BookingQuerySet
 from bookings.services import core
 
+logger = logging.getLogger(__name__)
 BATCH = 500
 
 
@@ -39,6 +43,12 @@ def _each(due: BookingQuerySet, now: datetime) -> int:
     """Under the lot's lock core.command() catches up with the clock, and that is all a sweep is."""
     done = 0
     for booking in due.only("pk", "lot_id", "state", "ends_at").order_by("pk")[:BATCH]:
-        with core.command(booking, now) as fresh:
-            done += (fresh.state, fresh.ends_at) != (booking.state, booking.ends_at)
+        try:
+            with core.command(booking, now) as fresh:
+                done += (fresh.state, fresh.ends_at) != (booking.state, booking.ends_at)
+        except OperationalError:
+            raise  # the database is busy or away: the next sweep does the rest
+        except Exception:
+            # One sick row must not keep the rows behind it waiting; the log and check_integrity show it.
+            logger.exception("sweeping booking %s failed", booking.pk)
     return done

@@ -1,5 +1,5 @@
 import random
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 
 import pytest
@@ -22,8 +22,10 @@ from bookings.errors import (
     TooEarly,
 )
 from bookings.models import MOVES, Booking, State
+from bookings.services import core
 from bookings.tests.factories import HOUR, NOW, make_lot, make_user, overlaps, park, reserve
-from lots.services import update_lot
+from lots import rates
+from lots.services import publish_tariff, update_lot
 
 pytestmark = pytest.mark.django_db
 MINUTE = timedelta(minutes=1)
@@ -614,8 +616,8 @@ COMMANDS = {
 LEGAL = {
     ("confirm", "held"), ("cancel", "held"),
     ("confirm", "confirmed"), ("check_in", "confirmed"), ("cancel", "confirmed"), ("extend", "confirmed"),
-    ("move", "confirmed"), ("check_in", "active"), ("release", "active"), ("extend", "active"), ("move", "active"),
-    ("release", "completed"), ("cancel", "cancelled"), ("check_in", "no_show"),
+    ("move", "confirmed"), ("move", "active"), ("check_in", "active"), ("release", "active"), 
+    ("extend", "active"), ("release", "completed"), ("cancel", "cancelled"), ("check_in", "no_show"),
 }  # fmt: skip
 
 
@@ -803,3 +805,35 @@ def test_random_drivers_leave_no_overlap(now):
 
     assert overlaps() == []
     assert 0 < refused < 150
+
+
+def test_one_sick_row_does_not_keep_the_others_from_their_sweep(lot, now, monkeypatch, caplog):
+    sick, sound = park(lot, None), park(lot, None)
+    complete = core.complete
+
+    def fail_for_one(booking, **kwargs):
+        if booking.pk == sick.pk:
+            raise ValueError("sick")
+        complete(booking, **kwargs)
+
+    monkeypatch.setattr(core, "complete", fail_for_one)
+
+    assert services.end_stays(now=now + 9 * HOUR) == 1
+    sound.refresh_from_db()
+    assert sound.state == State.COMPLETED
+    assert "sweeping booking" in caplog.text
+
+
+def test_whoever_leaves_outside_every_package_pays_what_was_agreed(lot, alice, now):
+    day = rates.Package(
+        name="Day", price=Decimal("4.00"), arrive_from=time(8), arrive_to=time(12), leave_to=time(18)
+    )
+    publish_tariff(lot, rates.Tariff(currency="EUR", packages=(day,)), by=None, now=now)
+    lot.refresh_from_db()
+    stay = park(lot, alice, now=now, ends_at=now + 5 * HOUR)
+    assert stay.total == Decimal("4.00")
+    Booking.objects.filter(pk=stay.pk).update(ends_at=now + 30 * HOUR, is_open_ended=True)
+
+    stay = services.release(stay, by=alice, now=now + 20 * HOUR)
+
+    assert (stay.state, stay.total) == (State.COMPLETED, Decimal("4.00"))
