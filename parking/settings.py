@@ -168,12 +168,21 @@ elif "postgresql" in _database["ENGINE"]:
         "pool": {"min_size": 1, "max_size": env.int("DATABASE_POOL_SIZE", default=10), "timeout": 10},
     }
 # Never ATOMIC_REQUESTS: with IMMEDIATE every page view would take SQLite's write lock.
+# An index's INCLUDE columns: PostgreSQL uses them, SQLite does without.
+SILENCED_SYSTEM_CHECKS = ["models.W040"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Cache, sessions ------------------------------------------------------------------------------------
 REDIS_URL = env.str("REDIS_URL", default="")
 if REDIS_URL:
-    CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+    CACHES = {
+        "default": {
+            "BACKEND": "parking.cache.OpenRedisCache",
+            "LOCATION": REDIS_URL,
+            # Seconds: a frozen Redis must not freeze the page that asks it.
+            "OPTIONS": {"socket_connect_timeout": 0.2, "socket_timeout": 0.5},
+        }
+    }
 else:
     CACHES = {
         "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "parking_cache"}

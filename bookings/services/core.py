@@ -153,7 +153,7 @@ def catch_up_lot(lot: Lot, now: datetime) -> None:
 
 
 def catch_up(booking: Booking, now: datetime) -> bool:
-    """Whatever time alone has done to this booking, in order. Safe to repeat; says whether it did anything."""
+    """Whatever time alone has done to this booking, in order. Says whether it did anything."""
     moved = False
     if booking.hold_is_over(now):
         transition(booking, State.EXPIRED, "expired", by=None, now=now)
