@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.mail import EmailMessage, EmailMultiAlternatives, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
-from django.db.models import F
+from django.db.models import F, Q
 from django.template.loader import render_to_string
 from django.utils.translation import override
 
@@ -25,6 +25,7 @@ LEASE = timedelta(seconds=120)  # longer than EMAIL_TIMEOUT, so that no second w
 ATTEMPTS = 10
 FIRST_WAIT = timedelta(seconds=10)
 LONGEST_WAIT = timedelta(hours=1)
+KEPT = timedelta(days=30)
 LONGEST_TRY = timedelta(days=3)  # a mail server may be away for a weekend
 # The server itself is away: no fault of the row, so its attempts do not count against it.
 AWAY = (ConnectionError, TimeoutError, SMTPConnectError, SMTPServerDisconnected)
@@ -96,6 +97,12 @@ def resend(notices: NoticeQuerySet, *, now: datetime) -> int:
     given_up = notices.filter(sent_at=None, is_urgent=False).exclude(failed_at=None)
     again = {"failed_at": None, "attempts": 0, "locked_until": None, "expires_at": None}
     return given_up.update(not_before=now, created_at=now, **again)
+
+
+def forget_old(*, now: datetime) -> int:
+    """Mails hold names and plates: once over, they are kept only as long as somebody may ask about them."""
+    over = Q(sent_at__lt=now - KEPT) | Q(failed_at__lt=now - KEPT)
+    return Notice.objects.filter(over).delete()[0]
 
 
 def _claim(pk: int, now: datetime) -> Notice | None:

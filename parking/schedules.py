@@ -66,6 +66,7 @@ JOBS = [
         Every(60),
         "Asks the payment services what became of payments nobody heard of, and sends refunds off.",
     ),
+    Job("Tidy up mail", "accounts.tasks.tidy_up", Daily(3, 20), "Forgets delivered mails after a month."),
     Job("Clear sessions", "parking.tasks.clear_sessions", Daily(3, 10), "Deletes sessions that are over."),
 ]
 

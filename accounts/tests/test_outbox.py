@@ -240,6 +240,18 @@ def test_what_was_given_up_can_be_owed_again_and_nothing_else(now: datetime):
     assert sent.sent_at == now
 
 
+@pytest.mark.django_db
+def test_old_mails_are_forgotten_and_what_is_owed_is_not(now: datetime):
+    month = timedelta(days=30)
+    owed(created_at=now - 2 * month, subject="still owed")
+    owed(sent_at=now - month, subject="fresh")
+    owed(sent_at=now - month - MINUTE)
+    owed(failed_at=now - month - MINUTE)
+
+    assert outbox.forget_old(now=now) == 2
+    assert {notice.subject for notice in Notice.objects.all()} == {"still owed", "fresh"}
+
+
 @pytest.mark.race
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("is_guarded", [True, False], ids=["claimed", "canary"])
