@@ -79,10 +79,12 @@ def test_the_first_caltech_sessions_are_replayed_at_their_own_times(tmp_path):
     told = replay(first_rows(tmp_path, 60))
 
     assert "accepted 60 (60 now, 0 before)" in told
+    assert "minutes 27,693.150" in told
     booking = Booking.objects.earliest("starts_at")
     assert (booking.spot.number, booking.state) == ("CA-305", State.COMPLETED)
     assert booking.starts_at == datetime.fromisoformat("2019-05-01T01:18:45-07:00")
     assert booking.ends_at == booking.checked_out_at == datetime.fromisoformat("2019-05-01T15:52:36-07:00")
+    assert booking.booked_until == booking.ends_at
     # 14 h 33 min 51 s at 1.00 an hour.
     assert booking.total == Decimal("14.56")
     assert (booking.lot.timezone, booking.lot.currency) == ("America/Los_Angeles", "USD")

@@ -94,7 +94,8 @@ def test_demo_lots_carry_what_is_published_and_have_floors_and_chargers(olga):
     altmarkt = Lot.objects.get(source_id="parkapi:dresdenaltmarkt")
     assert (altmarkt.name, altmarkt.address_line1, altmarkt.postcode) == ("Altmarkt", "Altmarkt 1", "01067")
     assert (altmarkt.max_height_cm, altmarkt.timezone) == (200, "Europe/Berlin")
-    assert Lot.objects.get(source_id="nuernberg:parcside").hours.on(7) == []
+    parcside = Lot.objects.get(source_id="nuernberg:parcside").hours
+    assert [str(window) for window in parcside.on(6) + parcside.on(7)] == ["Sa 08:00-14:00"]
     urania = Lot.objects.get(source_id="parkapi:zuerichparkhausurania")
     assert set(urania.spots.values_list("floor", flat=True)) == {"-1", "-2", "-3", "-4"}
     chargers = urania.spots.offering(features=("ev",))
