@@ -21,8 +21,10 @@ from bookings import availability, offers, plan, services
 from bookings.errors import BadBooking, BookingRefused
 from bookings.forms import BookForm, SearchForm
 from bookings.models import Booking
-from lots import clock, hours
+from lots import clock, hours, rates
 from lots.models import Lot
+from lots.services import tariff_at
+from lots.tariff_words import sentences
 
 LOTS_A_PAGE = 24
 SOONEST = 3
@@ -171,10 +173,13 @@ def _period(lot: Lot, form: BookForm, now: datetime) -> tuple[datetime, datetime
 
 def _page(request: Request, lot: Lot, form: BookForm, now: datetime) -> dict[str, Any]:
     today = now.astimezone(lot.zone).isoweekday()
+    tariff = tariff_at(lot, now).rates
     return {
         "lot": lot,
         "form": form,
         "now": now,
+        "hourly": rates.per_hour(tariff),
+        "prices": sentences(tariff),
         "week": [(day, text, day == today) for day, text in hours.describe(lot.opening_hours)],
         **_plan(request, lot, form, now),
         **_quote(lot, form, now),

@@ -18,7 +18,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, FieldTextFilter
 from unfold.decorators import action, display
 from unfold.views import ChangeList as UnfoldChangeList
 
-from bookings import availability, services
+from bookings import availability, offers, services
 from bookings.admin.base import ServiceAdmin, amount, operator, refusals
 from bookings.errors import BookingRefused
 from lots.admin_forms import LotForm
@@ -27,7 +27,7 @@ from lots.services import create_lot, update_lot
 
 
 class LotList(UnfoldChangeList):
-    """Adds each lot's capacity and what is free this minute: two queries for the whole page."""
+    """Adds each lot's capacity, price and what is free this minute: a few queries for the whole page."""
 
     result_list: Any
 
@@ -39,8 +39,10 @@ class LotList(UnfoldChangeList):
         free = availability.free_counts(ids, now, now + timedelta(minutes=1), now=now)
         kept = Spot.objects.kept().filter(lot__in=ids).values_list("lot").annotate(count=Count("pk"))
         capacity = dict(kept.order_by())
+        hourly = offers.hourly(lots, now)
         for lot in lots:
             lot.free_now, lot.capacity = free[lot.pk], capacity.get(lot.pk, 0)
+            lot.hourly = hourly[lot.pk]
         self.result_list = lots
 
 
@@ -78,7 +80,7 @@ class LotAdmin(SimpleHistoryAdmin, ServiceAdmin):
     ordering = ["name", "id"]
     show_full_result_count = False
     actions = ["remove_selected"]
-    actions_detail = ["spots", "bookings", "book"]
+    actions_detail = ["spots", "bookings", "tariff", "book"]
     readonly_fields = ["archived_at", "source_id"]
     fieldsets = [
         (None, {"fields": ["name", "slug", "capacity", "is_active"]}),
@@ -103,7 +105,10 @@ class LotAdmin(SimpleHistoryAdmin, ServiceAdmin):
                     ("payment_timing", "early_release"),
                     "overstay_percent",
                 ],
-                "description": _("A new price is a new tariff version: bookings made keep theirs."),
+                "description": _(
+                    "A new price here is a new tariff version with that price and nothing else; whatever is "
+                    "richer is made under Tariff. Bookings made keep theirs."
+                ),
             },
         ),
         (_("Hours"), {"fields": ["weekly_hours", "openings", "closings"]}),
@@ -223,7 +228,11 @@ class LotAdmin(SimpleHistoryAdmin, ServiceAdmin):
 
     @display(description=_("per hour"), ordering="price_per_hour")
     def price(self, lot: Lot) -> str:
-        return amount(lot.price_per_hour, lot.currency)
+        hourly = lot.hourly  # type: ignore[attr-defined]
+        if hourly is None:
+            return "–"
+        text = amount(hourly.amount, lot.currency)
+        return f"from {text}" if hourly.is_from else text
 
     @action(description=_("Spots"), icon="local_parking", permissions=["view"])
     def spots(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -235,6 +244,10 @@ class LotAdmin(SimpleHistoryAdmin, ServiceAdmin):
     def bookings(self, request: HttpRequest, object_id: str) -> HttpResponse:
         url = reverse("admin:bookings_booking_changelist")
         return HttpResponseRedirect(f"{url}?lot__id__exact={int(object_id)}")
+
+    @action(description=_("Tariff"), icon="sell", permissions=["view"])
+    def tariff(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return HttpResponseRedirect(reverse("admin:lots_tariff_versions", args=[int(object_id)]))
 
     @action(description=_("Book a spot"), icon="add_circle", permissions=["book"])
     def book(self, request: HttpRequest, object_id: str) -> HttpResponse:
