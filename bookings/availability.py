@@ -1,4 +1,4 @@
-"""Is a spot free? One answer for pages, API, admin, imports and the waitlist. Reads only; promises nothing."""
+"""Is a spot free? One answer for pages, API, admin and imports. Reads only; promises nothing."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypedDict, Unpack
 
 from django.db.models import Count, DateTimeField, Exists, OuterRef, Subquery, Value
 from django.db.models.functions import Coalesce
@@ -16,6 +17,13 @@ from lots.models import Lot, Spot, SpotQuerySet
 
 HORIZON = timedelta(days=14)  # how far ahead "when is it free" looks
 NEARBY_KM = 3.0
+
+
+class Wanted(TypedDict, total=False):
+    """What the spot must offer."""
+
+    features: tuple[str, ...]
+    vehicle_kind: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +55,13 @@ def free_spots(
     lots: Iterable[int],
     features: tuple[str, ...] = (),
     vehicle_kind: str = "",
-    ignoring: int | None = None,
 ) -> SpotQuerySet:
     """The spots of `lots` nobody occupies at any moment of [starts_at, ends_at).
-
-    `ignoring` is a booking that does not count (the one being changed).
 
     Asks each spot for the last occupying booking that starts before the window ends and whether that is
     over by then: right because occupying bookings of one spot never overlap, and one index probe a spot.
     """
-    others = Booking.objects.blocking(now).filter(spot=OuterRef("pk")).exclude(pk=ignoring)
+    others = Booking.objects.blocking(now).filter(spot=OuterRef("pk"))
     last_end = others.filter(starts_at__lt=ends_at).order_by("-starts_at").values("ends_at")[:1]
     free_by = Coalesce(Subquery(last_end), Value(starts_at), output_field=DateTimeField())
     spots = (
@@ -70,13 +75,13 @@ def free_spots(
 
 
 def free_counts(
-    lots: Iterable[int], starts_at: datetime, ends_at: datetime, *, now: datetime, **wanted: object
+    lots: Iterable[int], starts_at: datetime, ends_at: datetime, *, now: datetime, **wanted: Unpack[Wanted]
 ) -> dict[int, int]:
     """How many spots of each lot are free for the window; one query, however many lots."""
     ids = list(lots)
     counts = dict.fromkeys(ids, 0)
     if ids:
-        spots = free_spots(starts_at, ends_at, now=now, lots=ids, **wanted)  # type: ignore[arg-type]
+        spots = free_spots(starts_at, ends_at, now=now, lots=ids, **wanted)
         counts.update(spots.values_list("lot").annotate(free=Count("pk")).order_by())
     return counts
 
@@ -132,8 +137,8 @@ def alternatives(
     vehicle_kind: str = "",
 ) -> list[Alternative]:
     """What could be booked instead: another spot, a shorter stay, the same lot later, lots nearby."""
-    wanted = {"features": features, "vehicle_kind": vehicle_kind}
-    other = free_spots(starts_at, ends_at, now=now, lots=[lot.pk], **wanted).cheapest_first().first()  # type: ignore[arg-type]
+    wanted: Wanted = {"features": features, "vehicle_kind": vehicle_kind}
+    other = free_spots(starts_at, ends_at, now=now, lots=[lot.pk], **wanted).cheapest_first().first()
     if other:
         return [Alternative("other_spot", lot, other, starts_at, ends_at)]
     found = [
@@ -146,11 +151,9 @@ def alternatives(
 
 def distance_km(a: Lot, b: Lot) -> float:
     """Along the earth's surface (haversine); infinite where a position is not known."""
-    if None in (a.latitude, a.longitude, b.latitude, b.longitude):
+    if a.latitude is None or a.longitude is None or b.latitude is None or b.longitude is None:
         return math.inf
-    lat1, lon1, lat2, lon2 = (
-        math.radians(float(x)) for x in (a.latitude, a.longitude, b.latitude, b.longitude)
-    )  # type: ignore[arg-type]
+    lat1, lon1, lat2, lon2 = (math.radians(x) for x in (a.latitude, a.longitude, b.latitude, b.longitude))
     square = (
         math.sin((lat2 - lat1) / 2) ** 2 + math.cos(lat1) * math.cos(lat2) * math.sin((lon2 - lon1) / 2) ** 2
     )
@@ -192,12 +195,12 @@ def _first_openings(
 
 
 def _shorter(
-    lot: Lot, starts_at: datetime, ends_at: datetime, now: datetime, wanted: dict[str, object]
+    lot: Lot, starts_at: datetime, ends_at: datetime, now: datetime, wanted: Wanted
 ) -> list[Alternative]:
     step = timedelta(minutes=lot.grid_minutes)
     openings = [
         o
-        for o in _first_openings(lot, starts_at, step, now=now, **wanted)  # type: ignore[arg-type]
+        for o in _first_openings(lot, starts_at, step, now=now, **wanted)
         if o.starts_at == starts_at and o.ends_at and o.ends_at < ends_at
     ]
     longest = max(openings, key=lambda o: o.ends_at or starts_at, default=None)
@@ -207,13 +210,13 @@ def _shorter(
 
 
 def _later(
-    lot: Lot, starts_at: datetime, ends_at: datetime, now: datetime, wanted: dict[str, object]
+    lot: Lot, starts_at: datetime, ends_at: datetime, now: datetime, wanted: Wanted
 ) -> list[Alternative]:
     length = ends_at - starts_at
     # Ask for one step more than needed: the start moves up to the next time on the grid.
     step = timedelta(minutes=lot.grid_minutes)
     openings = sorted(
-        _first_openings(lot, starts_at, length + step, now=now, **wanted),  # type: ignore[arg-type]
+        _first_openings(lot, starts_at, length + step, now=now, **wanted),
         key=lambda o: (o.starts_at, o.spot.scarcity, o.spot.number_key),
     )
     for opening in openings:
@@ -224,7 +227,7 @@ def _later(
 
 
 def _nearby(
-    lot: Lot, starts_at: datetime, ends_at: datetime, now: datetime, wanted: dict[str, object]
+    lot: Lot, starts_at: datetime, ends_at: datetime, now: datetime, wanted: Wanted
 ) -> list[Alternative]:
     if lot.latitude is None or lot.longitude is None:
         return []

@@ -67,8 +67,13 @@ def round_up(value: int, step: int) -> int:
 
 
 def runs(
-    tariff: Tariff, elements: Sequence[Element], stay: Stay, parts: Iterable[Piece], *,
-    dimension: str, free_until: datetime | None,
+    tariff: Tariff,
+    elements: Sequence[Element],
+    stay: Stay,
+    parts: Iterable[Piece],
+    *,
+    dimension: str,
+    free_until: datetime | None,
 ) -> list[Run]:
     """Which component priced which stretch of time; `dimension` is that of the time before charging ends."""
     found: list[Run] = []
@@ -84,8 +89,11 @@ def runs(
             continue
         periods = pieces.cap_periods(tariff, piece.starts_at, stay)
         last = found[-1] if found else None
-        if last and last.element is element and last.component is component and (
-            last.ends_at == piece.starts_at and last.periods == periods
+        if (
+            last
+            and last.element is element
+            and last.component is component
+            and (last.ends_at == piece.starts_at and last.periods == periods)
         ):
             last.ends_at, last.length = piece.ends_at, last.length + length
         else:
@@ -165,9 +173,18 @@ def _time_charge(
     rate = run.component.price if step is None else step.price
     exact = rate * quantity / HOUR if step is None else rate * quantity
     return Charge(
-        element=run.element, component=run.component, label=run.element.name, kind=run.component.type.lower(),
-        quantity=Decimal(quantity), rate=rate, exact=exact, amount=rounded(exact, cent),
-        step=step, measured=Decimal(measured), periods=run.periods, run=own_run,
+        element=run.element,
+        component=run.component,
+        label=run.element.name,
+        kind=run.component.type.lower(),
+        quantity=Decimal(quantity),
+        rate=rate,
+        exact=exact,
+        amount=rounded(exact, cent),
+        step=step,
+        measured=Decimal(measured),
+        periods=run.periods,
+        run=own_run,
     )
 
 
@@ -196,10 +213,19 @@ def energy_charges(
     for element, component, kwh in found.values():
         billed = kwh + surplus if component is last else kwh
         exact = component.price * billed
-        charges.append(Charge(
-            element, component, element.name, "energy", billed, component.price, exact,
-            rounded(exact, cent), measured=kwh,
-        ))
+        charges.append(
+            Charge(
+                element,
+                component,
+                element.name,
+                "energy",
+                billed,
+                component.price,
+                exact,
+                rounded(exact, cent),
+                measured=kwh,
+            )
+        )
     return charges
 
 
@@ -213,7 +239,13 @@ def flat_charges(
         if chosen is not None and id(chosen[1]) not in found:
             element, component = chosen
             found[id(component)] = Charge(
-                element, component, element.name, "flat", Decimal(1), component.price, component.price,
+                element,
+                component,
+                element.name,
+                "flat",
+                Decimal(1),
+                component.price,
+                component.price,
                 rounded(component.price, cent),
             )
     return list(found.values())

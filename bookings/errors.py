@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 
@@ -9,16 +11,21 @@ class BookingRefused(Exception):
     """Nothing wrong with the question, but the answer is no. `code` for programs, the text for people.
 
     `details` are JSON-ready facts that help to ask again (latest_end, opens_at, spots …);
-    `alternatives` are what could be booked instead (see availability.Alternative).
+    `alternatives` are what could be booked instead (see availability.Alternative), looked up by
+    `look` when a door first asks for them: by then the lot's lock is gone, and an import never asks.
     """
 
     code = "refused"
     message = "This is not possible."
 
-    def __init__(self, message: str = "", *, alternatives: list[Any] | None = None, **details: Any):
+    def __init__(self, message: str = "", **details: Any):
         super().__init__(message or self.message)
-        self.alternatives = alternatives or []
         self.details = details
+        self.look: Callable[[], list[Any]] = list
+
+    @cached_property
+    def alternatives(self) -> list[Any]:
+        return self.look()
 
 
 class LotFull(BookingRefused):

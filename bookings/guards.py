@@ -27,12 +27,13 @@ def _trigger(event: str, suffix: str) -> list[str]:
     name = f"{NAME}_{suffix}"
     return [
         f"DROP TRIGGER IF EXISTS {name}",
+        # Every word of it is ours.
         f"""CREATE TRIGGER {name} BEFORE {event} ON bookings_booking
             WHEN NEW.state IN {_STATES} AND EXISTS (
                 SELECT 1 FROM bookings_booking AS other
                 WHERE other.spot_id = NEW.spot_id AND other.id IS NOT NEW.id AND other.state IN {_STATES}
                   AND other.starts_at < NEW.ends_at AND other.ends_at > NEW.starts_at)
-            BEGIN SELECT RAISE(ABORT, '{NAME}'); END""",
+            BEGIN SELECT RAISE(ABORT, '{NAME}'); END""",  # noqa: S608
     ]
 
 

@@ -32,8 +32,13 @@ class PriceFall:
 
 
 def find_falls(
-    tariff: Tariff, zone: ZoneInfo, *, monday: date = date(2026, 3, 2), vehicle_kind: str = "",
-    spot_kind: str = "", most: int = 5,
+    tariff: Tariff,
+    zone: ZoneInfo,
+    *,
+    monday: date = date(2026, 3, 2),
+    vehicle_kind: str = "",
+    spot_kind: str = "",
+    most: int = 5,
 ) -> list[PriceFall]:
     """Try stays of up to three days around every boundary of the tariff in the week of `monday`.
 

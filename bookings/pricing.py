@@ -45,8 +45,13 @@ class Line:
 
     def to_json(self) -> dict[str, str]:
         return {
-            "label": self.label, "kind": self.kind, "quantity": plain(self.quantity), "unit": self.unit,
-            "rate": plain(self.rate), "amount": str(self.amount), "tax": str(self.tax),
+            "label": self.label,
+            "kind": self.kind,
+            "quantity": plain(self.quantity),
+            "unit": self.unit,
+            "rate": plain(self.rate),
+            "amount": str(self.amount),
+            "tax": str(self.tax),
             "explanation": self.explanation,
         }
 
@@ -68,7 +73,10 @@ class Price:
 
     def to_json(self) -> dict[str, Any]:
         return {
-            "currency": self.currency, "total": str(self.total), "net": str(self.net), "tax": str(self.tax),
+            "currency": self.currency,
+            "total": str(self.total),
+            "net": str(self.net),
+            "tax": str(self.tax),
             "lines": [line.to_json() for line in self.lines],
         }
 
@@ -101,18 +109,27 @@ def price(
     NoPrice when only packages are sold and none fits.
     """
     stay = _stay(starts_at, ends_at, zone, kwh, charging_ends_at, readings)
-    stay = replace(stay, vehicle_kind=vehicle_kind, spot_kind=spot_kind, current=current, power=power) if (
-        vehicle_kind or spot_kind or current is not None or power is not None
-    ) else stay
+    stay = (
+        replace(stay, vehicle_kind=vehicle_kind, spot_kind=spot_kind, current=current, power=power)
+        if (vehicle_kind or spot_kind or current is not None or power is not None)
+        else stay
+    )
     elements = _elements(tariff, stay, is_reservation, has_expired)
-    texts = line_texts.Texts(tariff, is_charging=bool(stay.readings) or stay.charging_ends_at is not None,
-                             is_reservation=is_reservation)
+    texts = line_texts.Texts(
+        tariff,
+        is_charging=bool(stay.readings) or stay.charging_ends_at is not None,
+        is_reservation=is_reservation,
+    )
     return _Bill(tariff, stay, elements, texts).price()
 
 
 def _stay(
-    starts_at: datetime, ends_at: datetime, zone: ZoneInfo, kwh: Decimal | None,
-    charging_ends_at: datetime | None, readings: Sequence[tuple[datetime, Decimal]],
+    starts_at: datetime,
+    ends_at: datetime,
+    zone: ZoneInfo,
+    kwh: Decimal | None,
+    charging_ends_at: datetime | None,
+    readings: Sequence[tuple[datetime, Decimal]],
 ) -> Stay:
     start, end = pieces.to_utc(starts_at, "starts_at"), pieces.to_utc(ends_at, "ends_at")
     if end < start:
@@ -141,7 +158,9 @@ def _elements(tariff: Tariff, stay: Stay, is_reservation: bool, has_expired: boo
     if is_reservation and any(element.restrictions.reservation for element in tariff.elements):
         wanted = ("RESERVATION_EXPIRES", "RESERVATION") if has_expired else ("RESERVATION",)
     return [
-        element for kind in wanted for element in tariff.elements
+        element
+        for kind in wanted
+        for element in tariff.elements
         if element.restrictions.reservation == kind and pieces.fits(element, stay)
     ]
 
@@ -193,8 +212,9 @@ class _Bill:
             if parts and not self.tariff.elements:
                 raise NoPrice("This tariff has no price for a stay at these hours.")
         self._add(charges.flat_charges(self.elements, self.stay, parts, self.cent))
-        runs = charges.runs(self.tariff, self.elements, self.stay, parts,
-                            dimension=self._dimension(), free_until=free_until)
+        runs = charges.runs(
+            self.tariff, self.elements, self.stay, parts, dimension=self._dimension(), free_until=free_until
+        )
         timed = charges.time_charges(runs, self.cent, end_inclusive=self.tariff.end_inclusive)
         if not timed:
             return
@@ -229,8 +249,14 @@ class _Bill:
 
     def _package_charge(self, package: Package) -> Charge:
         return Charge(
-            None, PriceComponent(FLAT, package.price, tax=package.tax), package.name, "package", Decimal(1),
-            package.price, package.price, rounded(package.price, self.cent),
+            None,
+            PriceComponent(FLAT, package.price, tax=package.tax),
+            package.name,
+            "package",
+            Decimal(1),
+            package.price,
+            package.price,
+            rounded(package.price, self.cent),
         )
 
     # Caps, minimum and maximum
@@ -255,9 +281,7 @@ class _Bill:
             found.extend(self._cap_lines(periods.values(), limit, self.texts.day_cap(day_cap, limit)))
         return found
 
-    def _cap_lines(
-        self, groups: Iterable[list[Charge]], limit: Decimal, text: tuple[str, str]
-    ) -> list[Line]:
+    def _cap_lines(self, groups: Iterable[list[Charge]], limit: Decimal, text: tuple[str, str]) -> list[Line]:
         """One line per tax rate: how much the cap takes off, in how many periods."""
         taken: dict[Decimal, list[Decimal]] = {}
         reached: dict[Decimal, int] = {}
@@ -301,8 +325,11 @@ class _Bill:
         if limit.after_taxes is not None and net + tax < limit.after_taxes:
             missing = rounded(limit.after_taxes, self.cent) - net - tax
             # What the limit before taxes has already settled is not raised again: the rest is tax.
-            share = missing if limit.before_taxes is not None else rounded(
-                missing * percent / (100 + percent), self.cent)
+            share = (
+                missing
+                if limit.before_taxes is not None
+                else rounded(missing * percent / (100 + percent), self.cent)
+            )
             net, tax = net + missing - share, tax + share
         return net, net + tax
 
@@ -345,8 +372,14 @@ class _Bill:
             self.lines.append(self._line(text, charge.kind, quantity, unit, charge.rate, charge.amount, tax))
 
     def _line(
-        self, text: tuple[str, str], kind: str, quantity: Decimal, unit: str, rate: Decimal,
-        amount: Decimal, tax: Decimal,
+        self,
+        text: tuple[str, str],
+        kind: str,
+        quantity: Decimal,
+        unit: str,
+        rate: Decimal,
+        amount: Decimal,
+        tax: Decimal,
     ) -> Line:
         """`amount` is in the tariff's terms, with or without tax."""
         gross = amount if self.tariff.tax_included else amount + tax

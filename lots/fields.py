@@ -9,7 +9,6 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-
 # Features too few have for those who need them: given to others last.
 SCARCE = frozenset({"ev", "accessible", "family"})
 
@@ -27,7 +26,7 @@ class CodeSetField(models.CharField):
         kwargs["default"] = ""
         super().__init__(*args, **kwargs)
 
-    def deconstruct(self) -> tuple[str, str, list[Any], dict[str, Any]]:
+    def deconstruct(self) -> Any:
         name, path, args, kwargs = super().deconstruct()
         kwargs.pop("default", None)
         return name, path, args, kwargs

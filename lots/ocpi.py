@@ -19,8 +19,20 @@ from lots.restrictions import ALWAYS, QUANTITIES, Restrictions
 VERSIONS = ("2.2.1", "2.3.0")
 # The words of OCPI's TariffRestrictions that we share.
 RESTRICTIONS = (
-    "start_time", "end_time", "start_date", "end_date", "min_kwh", "max_kwh", "min_current", "max_current",
-    "min_power", "max_power", "min_duration", "max_duration", "day_of_week", "reservation",
+    "start_time",
+    "end_time",
+    "start_date",
+    "end_date",
+    "min_kwh",
+    "max_kwh",
+    "min_current",
+    "max_current",
+    "min_power",
+    "max_power",
+    "min_duration",
+    "max_duration",
+    "day_of_week",
+    "reservation",
 )
 
 
@@ -105,7 +117,12 @@ def _tax_amount(value: Any, path: str) -> Decimal:
 
 
 def to_ocpi(
-    tariff: Tariff, *, country_code: str, party_id: str, tariff_id: str, last_updated: datetime,
+    tariff: Tariff,
+    *,
+    country_code: str,
+    party_id: str,
+    tariff_id: str,
+    last_updated: datetime,
     version: str = "2.3.0",
 ) -> dict[str, Any]:
     """An OCPI Tariff of ours, numbers as Decimal. RatesError names the first thing OCPI has no word for."""

@@ -17,9 +17,31 @@ from lots.documents import Fields, RatesError, without_none
 from lots.restrictions import ALWAYS, WEEKDAYS, Restrictions
 
 __all__ = [
-    "ALWAYS", "ENERGY", "FLAT", "PARKING_TIME", "TIME", "TIMED", "TYPES", "WEEKDAYS", "DayCap", "Element",
-    "FreeMinutes", "HourlyPrice", "Limit", "Package", "PriceComponent", "RatesError", "Restrictions", "Step",
-    "Tariff", "minimum_one_hour", "per_hour", "simple", "started_hours", "stepped", "warnings",
+    "ALWAYS",
+    "ENERGY",
+    "FLAT",
+    "PARKING_TIME",
+    "TIME",
+    "TIMED",
+    "TYPES",
+    "WEEKDAYS",
+    "DayCap",
+    "Element",
+    "FreeMinutes",
+    "HourlyPrice",
+    "Limit",
+    "Package",
+    "PriceComponent",
+    "RatesError",
+    "Restrictions",
+    "Step",
+    "Tariff",
+    "minimum_one_hour",
+    "per_hour",
+    "simple",
+    "started_hours",
+    "stepped",
+    "warnings",
 ]
 
 FLAT, TIME, PARKING_TIME, ENERGY = "FLAT", "TIME", "PARKING_TIME", "ENERGY"
@@ -122,12 +144,14 @@ class Element:
         return element
 
     def to_json(self) -> dict[str, Any]:
-        return without_none({
-            "name": self.name or None,
-            "price_components": [part.to_json() for part in self.components],
-            "restrictions": self.restrictions.to_json() or None,
-            "max_price": _text(self.max_price),
-        })
+        return without_none(
+            {
+                "name": self.name or None,
+                "price_components": [part.to_json() for part in self.components],
+                "restrictions": self.restrictions.to_json() or None,
+                "max_price": _text(self.max_price),
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,13 +192,19 @@ class Package:
         return package
 
     def to_json(self) -> dict[str, Any]:
-        return without_none({
-            "name": self.name, "price": str(self.price),
-            "arrive_from": _clock(self.arrive_from), "arrive_to": _clock(self.arrive_to),
-            "leave_from": _clock(self.leave_from), "leave_to": _clock(self.leave_to),
-            "day_of_week": list(self.day_of_week) or None, "extra_days": self.extra_days or None,
-            "tax": _text(self.tax),
-        })
+        return without_none(
+            {
+                "name": self.name,
+                "price": str(self.price),
+                "arrive_from": _clock(self.arrive_from),
+                "arrive_to": _clock(self.arrive_to),
+                "leave_from": _clock(self.leave_from),
+                "leave_to": _clock(self.leave_to),
+                "day_of_week": list(self.day_of_week) or None,
+                "extra_days": self.extra_days or None,
+                "tax": _text(self.tax),
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,9 +235,14 @@ class DayCap:
         return cap
 
     def to_json(self) -> dict[str, Any]:
-        return without_none({
-            "amount": _text(self.amount), "kind": self.kind, "days": self.days, "reset": _clock(self.reset),
-        })
+        return without_none(
+            {
+                "amount": _text(self.amount),
+                "kind": self.kind,
+                "days": self.days,
+                "reset": _clock(self.reset),
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True)

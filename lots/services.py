@@ -19,6 +19,13 @@ from lots import rates
 from lots.models import Lot, Spot, Tariff
 
 MOST_SPOTS = 20_000
+# Letters slugify() would drop: Unicode takes no accent off them.
+SPELT_OUT = str.maketrans(
+    {
+        **{"ß": "ss", "æ": "ae", "Æ": "Ae", "œ": "oe", "þ": "th"},
+        **{"ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "ð": "d"},
+    }
+)
 
 
 @transaction.atomic
@@ -129,7 +136,7 @@ def tariff_at(lot: Lot, now: datetime) -> Tariff:
 
 def free_slug(name: str) -> str:
     """A slug nobody has: the name's own, or with the next number behind it."""
-    base = slugify(name)[:120] or "lot"
+    base = slugify(name.translate(SPELT_OUT))[:120] or "lot"
     taken = set(Lot.objects.filter(slug__startswith=base).values_list("slug", flat=True))
     number, slug = 1, base
     while slug in taken:

@@ -54,7 +54,7 @@ class BusyMiddleware:
 def busy(request: HttpRequest, error: Exception) -> HttpResponse:
     logger.warning("database busy or away: %s", type(error).__name__)
     if request.path.startswith("/api/"):
-        response = problem_response(request, 503, "busy", "Please try again in a moment.")
+        response: HttpResponse = problem_response(request, 503, "busy", "Please try again in a moment.")
     else:
         # The template asks the database for nothing: it has none.
         response = render(None, "503.html", status=503)

@@ -164,7 +164,8 @@ if "sqlite" in _database["ENGINE"]:
 elif "postgresql" in _database["ENGINE"]:
     _options.pop("pool", None)
     _options |= {
-        "options": "-c lock_timeout=3000 -c statement_timeout=15000 -c idle_in_transaction_session_timeout=30000",
+        "options": "-c lock_timeout=3000 -c statement_timeout=15000"
+        " -c idle_in_transaction_session_timeout=30000",
         "pool": {"min_size": 1, "max_size": env.int("DATABASE_POOL_SIZE", default=10), "timeout": 10},
     }
 # Never ATOMIC_REQUESTS: with IMMEDIATE every page view would take SQLite's write lock.

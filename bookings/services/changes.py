@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 
 from accounts.models import User
 from bookings import availability, cancellation, notices
@@ -35,8 +36,9 @@ def extend(booking: Booking, *, ends_at: datetime, by: User | None, now: datetim
             notices.owe(fresh, "extended", now=now, sequence=sequence)
             return fresh
     except SpotTaken as refusal:
-        # The rest of the time elsewhere, looked up after the lock is gone.
-        refusal.alternatives = availability.alternatives(
+        # The rest of the time elsewhere.
+        refusal.look = partial(
+            availability.alternatives,
             booking.lot,
             max(booking.ends_at, now),
             ends_at,

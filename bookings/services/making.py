@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.db import transaction
 
@@ -67,8 +68,7 @@ def book(
             core.catch_up_lot(lot, now)
             return _book(lot, wish, driver, by or driver, plate, hold, source_id, promise, now)
     except (LotFull, SpotTaken) as refusal:
-        # Looked up after the lock is gone: nobody waits while we think of something else.
-        refusal.alternatives = _alternatives(Lot.objects.get(pk=lot_id), wish, now)
+        refusal.look = partial(_alternatives, lot_id, wish, now)
         raise
 
 
@@ -112,7 +112,7 @@ def _book(
         plate=_clean_plate(plate),
         plate_normalised=normalise_plate(plate),
         vehicle_kind=wish.vehicle_kind,
-        features=wish.features,
+        features=wish.features,  # type: ignore[misc]  # the stubs know no column of ours
         starts_at=starts_at,
         ends_at=ends_at,
         booked_from=starts_at,
@@ -295,7 +295,8 @@ def _full(lot: Lot, wish: Wish) -> BookingRefused:
     return LotFull()
 
 
-def _alternatives(lot: Lot, wish: Wish, now: datetime) -> list[availability.Alternative]:
+def _alternatives(lot_id: int, wish: Wish, now: datetime) -> list[availability.Alternative]:
+    lot = Lot.objects.get(pk=lot_id)
     starts_at, ends_at = _period(lot, wish, now)
     return availability.alternatives(
         lot, starts_at, ends_at, now=now, features=wish.features, vehicle_kind=wish.vehicle_kind

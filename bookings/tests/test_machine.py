@@ -73,8 +73,8 @@ class Life(RuleBasedStateMachine):
     def park(self, minutes):
         self.attempt(
             lambda: services.book(
-                lot_id=self.lot.pk, kind="instant", driver=None, ends_at=self.now + minutes * timedelta(minutes=1),
-                now=self.now,
+                lot_id=self.lot.pk, kind="instant", driver=None, now=self.now,
+                ends_at=self.now + timedelta(minutes=minutes),
             )
         )  # fmt: skip
 

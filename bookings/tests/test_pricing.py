@@ -46,11 +46,22 @@ def test_simple_is_pro_rata_to_the_second():
     found = price(rates.simple(TWO, "EUR"), TUESDAY, TUESDAY + 90 * MINUTE, zone=BERLIN)
 
     assert found.to_json() == {
-        "currency": "EUR", "total": "3.00", "net": "3.00", "tax": "0.00",
-        "lines": [{
-            "label": "Parking", "kind": "time", "quantity": "90", "unit": "min", "rate": "2.00",
-            "amount": "3.00", "tax": "0.00", "explanation": "1 h 30 min at 2.00 EUR per hour",
-        }],
+        "currency": "EUR",
+        "total": "3.00",
+        "net": "3.00",
+        "tax": "0.00",
+        "lines": [
+            {
+                "label": "Parking",
+                "kind": "time",
+                "quantity": "90",
+                "unit": "min",
+                "rate": "2.00",
+                "amount": "3.00",
+                "tax": "0.00",
+                "explanation": "1 h 30 min at 2.00 EUR per hour",
+            }
+        ],
     }
 
 
@@ -173,9 +184,12 @@ SPRING, AUTUMN = date(2026, 3, 29), date(2026, 10, 25)
 @pytest.mark.parametrize(
     ("zone", "day", "hours"),
     [
-        ("Europe/Berlin", SPRING, "23"), ("Europe/Berlin", AUTUMN, "25"),
-        ("America/New_York", date(2026, 3, 8), "23"), ("America/New_York", date(2026, 11, 1), "25"),
-        ("Australia/Lord_Howe", date(2026, 10, 4), "23.5"), ("Australia/Lord_Howe", date(2026, 4, 5), "24.5"),
+        ("Europe/Berlin", SPRING, "23"),
+        ("Europe/Berlin", AUTUMN, "25"),
+        ("America/New_York", date(2026, 3, 8), "23"),
+        ("America/New_York", date(2026, 11, 1), "25"),
+        ("Australia/Lord_Howe", date(2026, 10, 4), "23.5"),
+        ("Australia/Lord_Howe", date(2026, 4, 5), "24.5"),
         ("UTC", SPRING, "24"),
     ],
 )
@@ -190,10 +204,13 @@ def test_a_local_day_is_billed_by_elapsed_time(zone, day, hours):
 
 @pytest.mark.parametrize(("day", "night", "morning"), [(SPRING, 1, 4), (AUTUMN, 3, 4)])
 def test_windows_follow_the_wall_clock_on_the_night_it_changes(day, night, morning):
-    tariff = Tariff("EUR", (
-        per_hour(1, start_time=time(1), end_time=time(3)),
-        per_hour(100, start_time=time(3), end_time=time(7)),
-    ))
+    tariff = Tariff(
+        "EUR",
+        (
+            per_hour(1, start_time=time(1), end_time=time(3)),
+            per_hour(100, start_time=time(3), end_time=time(7)),
+        ),
+    )
     start = datetime.combine(day, time(0), BERLIN)
 
     assert price(tariff, start, start.replace(hour=8), zone=BERLIN).total == night + 100 * morning
@@ -313,7 +330,8 @@ def test_a_capped_stay_reads_in_three_lines():
     found = price(tariff, TUESDAY, TUESDAY + 60 * HOUR, zone=BERLIN)
 
     assert [(line.label, str(line.quantity), str(line.amount)) for line in found.lines] == [
-        ("Parking", "3600", "120.00"), ("Day cap", "3", "-60.00"),
+        ("Parking", "3600", "120.00"),
+        ("Day cap", "3", "-60.00"),
     ]
     assert found.lines[1].explanation == "Parking costs at most 20.00 EUR per 24 hours."
 
@@ -331,7 +349,8 @@ def test_an_element_has_its_own_cap_each_time_it_applies():
 
     assert found.total == 2 * (14 + 5)
     assert [line.explanation for line in found.lines if line.kind == "cap"] == [
-        "At most 5.00 EUR each time.", "At most 5.00 EUR each time.",
+        "At most 5.00 EUR each time.",
+        "At most 5.00 EUR each time.",
     ]
 
 
@@ -347,14 +366,17 @@ def test_the_minimum_is_a_line_of_its_own():
     found = price(tariff, TUESDAY, TUESDAY + HOUR, zone=BERLIN)
 
     assert [(line.kind, str(line.amount), str(line.tax)) for line in found.lines] == [
-        ("time", "1.00", "0.16"), ("minimum", "4.00", "0.64"),
+        ("time", "1.00", "0.16"),
+        ("minimum", "4.00", "0.64"),
     ]
 
 
 @pytest.mark.parametrize(("kwh", "net", "gross"), [(50, "10.00", "11.00"), (30, "8.00", "8.85")])
 def test_a_maximum_before_and_after_taxes_holds_for_both(kwh, net, gross):
-    parts = (PriceComponent("FLAT", Decimal("0.5"), tax=Decimal(20)),
-             PriceComponent("ENERGY", Decimal("0.25"), tax=Decimal(10)))
+    parts = (
+        PriceComponent("FLAT", Decimal("0.5"), tax=Decimal(20)),
+        PriceComponent("ENERGY", Decimal("0.25"), tax=Decimal(10)),
+    )
     tariff = Tariff("EUR", (Element(parts),), max_price=Limit(Decimal(10), Decimal(11)), tax_included=False)
     found = price(tariff, TUESDAY, TUESDAY + HOUR, zone=BERLIN, kwh=Decimal(kwh))
 
@@ -452,7 +474,10 @@ def test_falls_finds_where_staying_longer_is_cheaper():
 
 
 def test_falls_finds_nothing_in_a_tariff_that_only_rises():
-    tariff = Tariff("EUR", (per_hour(3, start_time=time(8), end_time=time(18)), per_hour(1)),
-                    day_caps=(DayCap(Decimal(20)),))
+    tariff = Tariff(
+        "EUR",
+        (per_hour(3, start_time=time(8), end_time=time(18)), per_hour(1)),
+        day_caps=(DayCap(Decimal(20)),),
+    )
 
     assert (rates.warnings(tariff), find_falls(tariff, BERLIN)) == ([], [])

@@ -37,8 +37,11 @@ clock = st.sampled_from([time(hour, minute) for hour in range(24) for minute in 
 lengths = st.integers(0, 5 * 86400).map(lambda seconds: timedelta(seconds=seconds))
 starts = st.one_of(
     st.integers(0, 330 * 1440).map(lambda minutes: CHANGES[0] + timedelta(minutes=minutes)),
-    st.builds(lambda night, minutes: night + timedelta(minutes=minutes), st.sampled_from(CHANGES),
-              st.integers(-600, 900)),
+    st.builds(
+        lambda night, minutes: night + timedelta(minutes=minutes),
+        st.sampled_from(CHANGES),
+        st.integers(-600, 900),
+    ),
 )
 blocks = st.builds(Step, money, st.sampled_from([300, 900, 1800, 3600, 7000]))
 steps = st.lists(blocks, min_size=1, max_size=3).map(
@@ -73,7 +76,8 @@ def elements(draw, *, kinds=("FLAT", "TIME", "PARKING_TIME", "ENERGY"), **more):
     chosen = draw(st.sets(st.sampled_from(kinds), min_size=1))
     sizes = more.pop("step_sizes", (1, 60, 900, 3600))
     return Element(
-        tuple(draw(components(kind, sizes)) for kind in sorted(chosen)), draw(restrictions(**more)),
+        tuple(draw(components(kind, sizes)) for kind in sorted(chosen)),
+        draw(restrictions(**more)),
         max_price=draw(st.none() | money),
     )
 
@@ -134,7 +138,10 @@ def test_no_period_costs_more_than_its_cap(element, cap, days, start, length, zo
         tariffs(kinds=("FLAT", "TIME", "PARKING_TIME"), max_packages=0),
         tariffs(kinds=("FLAT", "TIME", "PARKING_TIME"), max_packages=0, step_sizes=(1,)),
     ),
-    starts, lengths, lengths, zones,
+    starts,
+    lengths,
+    lengths,
+    zones,
 )
 @settings(deadline=None, max_examples=200)
 def test_a_longer_stay_never_costs_less_unless_the_editor_was_warned(tariff, start, length, more, zone):
@@ -144,8 +151,13 @@ def test_a_longer_stay_never_costs_less_unless_the_editor_was_warned(tariff, sta
     assert price(tariff, start, start + length + more, zone=zone).total >= shorter
 
 
-@given(tariffs(is_weekly=True), st.integers(0, 25 * 1440), lengths, st.integers(1, 3),
-       st.sampled_from(ZONES[:2]).map(ZoneInfo))
+@given(
+    tariffs(is_weekly=True),
+    st.integers(0, 25 * 1440),
+    lengths,
+    st.integers(1, 3),
+    st.sampled_from(ZONES[:2]).map(ZoneInfo),
+)
 @settings(deadline=None)
 def test_whole_weeks_later_costs_the_same(tariff, minutes, length, weeks, zone):
     # January and February hold no change of clocks in these zones.

@@ -381,7 +381,8 @@ def test_the_guard_is_there_after_all_migrations(transactional_db):
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
             cursor.execute(
-                "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'bookings_booking' ORDER BY name"
+                "SELECT name FROM sqlite_master"
+                " WHERE type = 'trigger' AND tbl_name = 'bookings_booking' ORDER BY name"
             )
         else:
             cursor.execute("SELECT conname FROM pg_constraint WHERE conname = %s", [guards.NAME])
@@ -391,10 +392,12 @@ def test_the_guard_is_there_after_all_migrations(transactional_db):
 
 
 def test_spot_taken_is_what_the_guard_says_in_our_words():
+    lot, driver, now = make_lot(1), make_user(), timezone.now()
+    first = services.book(lot_id=lot.pk, kind="instant", driver=driver, now=now)
+    twin = Booking(
+        kind="instant", state="active", lot=lot, spot=first.spot, tariff=first.tariff, currency="EUR",
+        starts_at=now, ends_at=now + HOUR, booked_from=now, booked_until=now + HOUR, created_at=now,
+    )  # fmt: skip
+
     with pytest.raises(SpotTaken), core.refusals():
-        lot, driver, now = make_lot(1), make_user(), timezone.now()
-        first = services.book(lot_id=lot.pk, kind="instant", driver=driver, now=now)
-        Booking.objects.create(
-            kind="instant", state="active", lot=lot, spot=first.spot, tariff=first.tariff, currency="EUR",
-            starts_at=now, ends_at=now + HOUR, booked_from=now, booked_until=now + HOUR, created_at=now,
-        )  # fmt: skip
+        twin.save()

@@ -33,9 +33,15 @@ HOURLY = {"type": "TIME", "price": 1}
 def everything() -> Tariff:
     steps = (Step(Decimal("1.95"), 3600, 1), Step(Decimal("0.55"), 900))
     weekend = Restrictions(
-        start_time=time(18), end_time=time(6, 30), day_of_week=("SATURDAY", "SUNDAY"),
-        start_date=NOW.date(), min_duration=0, max_kwh=Decimal("7.5"), vehicle_kinds=("car",),
-        spot_kinds=("ev",), reservation="RESERVATION",
+        start_time=time(18),
+        end_time=time(6, 30),
+        day_of_week=("SATURDAY", "SUNDAY"),
+        start_date=NOW.date(),
+        min_duration=0,
+        max_kwh=Decimal("7.5"),
+        vehicle_kinds=("car",),
+        spot_kinds=("ev",),
+        reservation="RESERVATION",
     )
     in_steps = PriceComponent("TIME", steps=steps, tax=Decimal(9), continues=True)
     early = Package("Early", Decimal(13), time(6), time(9), time(0), time(15, 30), rates.WEEKDAYS[:5], 1)
@@ -105,17 +111,23 @@ def test_the_simple_document_is_short():
         ({"part": {"step_size": 1.5}}, "elements[0].price_components[0].step_size"),
         ({"part": {"tax": 101}}, "elements[0].price_components[0].tax"),
         ({"part": {"prise": "2"}}, "elements[0].price_components[0].prise"),
-        ({"part": {"type": "ENERGY", "price": None, "steps": [{"price": 1, "seconds": 60}]}},
-         "elements[0].price_components[0].steps"),
+        (
+            {"part": {"type": "ENERGY", "price": None, "steps": [{"price": 1, "seconds": 60}]}},
+            "elements[0].price_components[0].steps",
+        ),
         ({"part": {"steps": [{"price": 1, "seconds": 60}]}}, "elements[0].price_components[0].price"),
-        ({"part": {"price": 0, "steps": [{"price": 1, "seconds": 60}, {"price": 1, "seconds": 60}]}},
-         "elements[0].price_components[0].steps"),
+        (
+            {"part": {"price": 0, "steps": [{"price": 1, "seconds": 60}, {"price": 1, "seconds": 60}]}},
+            "elements[0].price_components[0].steps",
+        ),
         ({"element": {"price_components": []}}, "elements[0].price_components"),
         ({"element": {"price_components": [HOURLY, HOURLY]}}, "elements[0].price_components"),
         ({"element": {"restrictions": {"start_time": "25:00"}}}, "elements[0].restrictions.start_time"),
         ({"element": {"restrictions": {"start_time": "8"}}}, "elements[0].restrictions.start_time"),
-        ({"element": {"restrictions": {"day_of_week": ["FUNDAY"]}}},
-         "elements[0].restrictions.day_of_week[0]"),
+        (
+            {"element": {"restrictions": {"day_of_week": ["FUNDAY"]}}},
+            "elements[0].restrictions.day_of_week[0]",
+        ),
         ({"element": {"restrictions": {"start_date": "2026-02-30"}}}, "elements[0].restrictions.start_date"),
         ({"element": {"restrictions": {"min_kwh": 5, "max_kwh": 5}}}, "elements[0].restrictions.max_kwh"),
         ({"element": {"restrictions": {"end_time ": "10:00"}}}, "elements[0].restrictions.end_time "),
@@ -154,8 +166,12 @@ def test_a_price_table_must_rise():
 def ocpi(**changes) -> dict:
     component = {"type": "TIME", "price": 2.0, "vat": 10.0, "step_size": 300}
     return {
-        "country_code": "DE", "party_id": "ALL", "id": "12", "currency": "EUR",
-        "elements": [{"price_components": [component]}], "last_updated": "2015-06-29T20:39:09Z",
+        "country_code": "DE",
+        "party_id": "ALL",
+        "id": "12",
+        "currency": "EUR",
+        "elements": [{"price_components": [component]}],
+        "last_updated": "2015-06-29T20:39:09Z",
     } | changes
 
 
@@ -167,8 +183,12 @@ def test_ocpi_prices_are_without_tax_unless_it_says_otherwise():
 
 
 @pytest.mark.parametrize(
-    "limit", [{"excl_vat": 10, "incl_vat": 11}, {"before_taxes": 10, "after_taxes": 11},
-              {"before_taxes": 10, "taxes": [{"name": "VAT", "amount": 1}]}]
+    "limit",
+    [
+        {"excl_vat": 10, "incl_vat": 11},
+        {"before_taxes": 10, "after_taxes": 11},
+        {"before_taxes": 10, "taxes": [{"name": "VAT", "amount": 1}]},
+    ],
 )
 def test_ocpi_limits_read_alike_in_each_version(limit):
     assert parse_ocpi(ocpi(max_price=limit)).max_price == Limit(Decimal(10), Decimal(11))
@@ -186,12 +206,18 @@ def test_a_step_of_zero_is_a_step_of_one():
         ({"last_updated": "2018-12-31T23:59:99Z"}, "last_updated"),
         ({"currency ": "EUR"}, "currency "),
         ({"elements": []}, "elements"),
-        ({"elements": [{"price_components": [{"type": "TIME", "price": float("nan")}]}]},
-         "elements[0].price_components[0].price"),
-        ({"elements": [{"price_components": [{"type": "SESSION", "price": 1}]}]},
-         "elements[0].price_components[0].type"),
-        ({"elements": [{"price_components": [HOURLY], "restrictions": {"max_moons": 1}}]},
-         "elements[0].restrictions.max_moons"),
+        (
+            {"elements": [{"price_components": [{"type": "TIME", "price": float("nan")}]}]},
+            "elements[0].price_components[0].price",
+        ),
+        (
+            {"elements": [{"price_components": [{"type": "SESSION", "price": 1}]}]},
+            "elements[0].price_components[0].type",
+        ),
+        (
+            {"elements": [{"price_components": [HOURLY], "restrictions": {"max_moons": 1}}]},
+            "elements[0].restrictions.max_moons",
+        ),
         ({"tax_included": "MAYBE"}, "tax_included"),
     ],
 )
@@ -208,8 +234,10 @@ def test_ocpi_reads_back_what_it_wrote(version):
         start_time=time(22), end_time=time(6), min_kwh=Decimal(5), reservation="RESERVATION"
     )
     tariff = Tariff(
-        "EUR", (Element((PriceComponent("TIME", Decimal("2.00"), 300, Decimal(10)),), window),),
-        max_price=Limit(Decimal(10), Decimal(11)), tax_included=False,
+        "EUR",
+        (Element((PriceComponent("TIME", Decimal("2.00"), 300, Decimal(10)),), window),),
+        max_price=Limit(Decimal(10), Decimal(11)),
+        tax_included=False,
     )
     written = to_ocpi(
         tariff, country_code="DE", party_id="PKW", tariff_id="7", last_updated=NOW, version=version
@@ -217,9 +245,13 @@ def test_ocpi_reads_back_what_it_wrote(version):
 
     assert parse_ocpi(written) == tariff
     assert written["last_updated"] == "2026-01-02T03:04:05Z"
-    assert set(written["max_price"]) == {
-        "2.2.1": {"excl_vat", "incl_vat"}, "2.3.0": {"before_taxes", "after_taxes"},
-    }[version]
+    assert (
+        set(written["max_price"])
+        == {
+            "2.2.1": {"excl_vat", "incl_vat"},
+            "2.3.0": {"before_taxes", "after_taxes"},
+        }[version]
+    )
 
 
 def test_what_ocpi_cannot_say_is_named():
@@ -270,8 +302,13 @@ def test_every_preset_is_a_tariff_that_can_be_written_and_read():
 
 def test_a_file_is_read_in_our_shape_and_in_ocpis():
     ours = rates.simple(D(2), "EUR")
-    tariff = {"currency": "EUR", "country_code": "DE", "party_id": "ALL", "id": "1", "elements": [
-        {"price_components": [{"type": "TIME", "price": 2.0, "step_size": 1}]}]}
+    tariff = {
+        "currency": "EUR",
+        "country_code": "DE",
+        "party_id": "ALL",
+        "id": "1",
+        "elements": [{"price_components": [{"type": "TIME", "price": 2.0, "step_size": 1}]}],
+    }
     answer = {"status_code": 1000, "data": [tariff]}
 
     assert tariff_files.read(json.dumps(ours.to_json())) == ours

@@ -43,9 +43,12 @@ def one(component: PriceComponent, **fields: Any) -> Tariff:
 
 def steps(*blocks: tuple[Any, Any, int | None]) -> PriceComponent:
     """TIME in blocks of (minutes, price, times)."""
-    return PriceComponent(rates.TIME, steps=tuple(
-        Step(Decimal(str(fee)), int(Decimal(str(length)) * 60), times) for length, fee, times in blocks
-    ))
+    return PriceComponent(
+        rates.TIME,
+        steps=tuple(
+            Step(Decimal(str(fee)), int(Decimal(str(length)) * 60), times) for length, fee, times in blocks
+        ),
+    )
 
 
 # OCPI
@@ -66,13 +69,16 @@ def _ocpi_element(term: Case) -> Element:
         Decimal(str(term.get("vat_pct", 0))),
     )
     begin, _, end = term.get("window", "").partition("-")
-    return Element((component,), Restrictions(
-        start_time=time.fromisoformat(begin) if begin else None,
-        end_time=clock(end) if end else None,
-        min_duration=int(term["from_minute"]) * 60 if "from_minute" in term else None,
-        max_duration=int(term["until_minute"]) * 60 if "until_minute" in term else None,
-        reservation=reservation,
-    ))
+    return Element(
+        (component,),
+        Restrictions(
+            start_time=time.fromisoformat(begin) if begin else None,
+            end_time=clock(end) if end else None,
+            min_duration=int(term["from_minute"]) * 60 if "from_minute" in term else None,
+            max_duration=int(term["until_minute"]) * 60 if "until_minute" in term else None,
+            reservation=reservation,
+        ),
+    )
 
 
 def clock(text: str) -> time:
@@ -87,10 +93,16 @@ def ocpi_prices(case: Case) -> list[Price]:
     tariff = ocpi_tariff(case["terms"], currency)
     found = []
     if "reservation_minutes" in given:
-        found.append(price(
-            tariff, NOON, NOON + minutes(given["reservation_minutes"]), zone=UTC,
-            is_reservation=True, has_expired=given.get("expired", False),
-        ))
+        found.append(
+            price(
+                tariff,
+                NOON,
+                NOON + minutes(given["reservation_minutes"]),
+                zone=UTC,
+                is_reservation=True,
+                has_expired=given.get("expired", False),
+            )
+        )
     if not given.get("expired"):
         found.append(_ocpi_session(tariff, given))
     return found
@@ -105,8 +117,14 @@ def _ocpi_session(tariff: Tariff, given: Case) -> Price:
     if "kwh_before_17" in given:
         before, after = Decimal(given["kwh_before_17"]), Decimal(given["kwh_after_17"])
         start, end = five_pm - 60 * MINUTE, five_pm + 30 * MINUTE
-        return price(tariff, start, end, zone=UTC, charging_ends_at=end,
-                     readings=[(five_pm, before), (end, before + after)])
+        return price(
+            tariff,
+            start,
+            end,
+            zone=UTC,
+            charging_ends_at=end,
+            readings=[(five_pm, before), (end, before + after)],
+        )
     if "kwh_periods" in given:
         starts = [datetime.combine(NOON.date(), clock(text), UTC) for text in given["period_starts"]]
         ends, total, readings = [*starts[1:], starts[-1] + 5 * MINUTE], Decimal(0), []
@@ -159,8 +177,9 @@ def day_window_tariff(terms: Case) -> Tariff:
     if not elements:
         elements.append(Element((PriceComponent(rates.TIME, Decimal(1)),)))
     free = FreeMinutes(Decimal(terms["grace_minutes"])) if "grace_minutes" in terms else None
-    return Tariff("SGD", tuple(elements), free_minutes=free, day_caps=(DayCap(None, "calendar"),),
-                  end_inclusive=True)
+    return Tariff(
+        "SGD", tuple(elements), free_minutes=free, day_caps=(DayCap(None, "calendar"),), end_inclusive=True
+    )
 
 
 def _day_window(window: Case, days: tuple[str, ...]) -> Element:
@@ -169,8 +188,10 @@ def _day_window(window: Case, days: tuple[str, ...]) -> Element:
     elif "every_minutes" in window:
         component = steps((window["every_minutes"], window["fee"], None))
     else:
-        component = steps((window["first_minutes"], window["first_fee"], 1),
-                          (window["then_minutes"], window["then_fee"], None))
+        component = steps(
+            (window["first_minutes"], window["first_fee"], 1),
+            (window["then_minutes"], window["then_fee"], None),
+        )
     begin, end = (clock(text) for text in window["window"].split("-"))
     if end.minute == 59:
         # 17:59 is the last minute inside.
@@ -181,8 +202,9 @@ def _day_window(window: Case, days: tuple[str, ...]) -> Element:
 def day_windows(case: Case) -> Price:
     zone = ZoneInfo("Asia/Singapore")
     start, end = (_local(case["input"][key], zone) for key in ("entry", "exit"))
-    return price(day_window_tariff(case["terms"]), start, end, zone=zone,
-                 vehicle_kind=case["input"].get("vehicle", ""))
+    return price(
+        day_window_tariff(case["terms"]), start, end, zone=zone, vehicle_kind=case["input"].get("vehicle", "")
+    )
 
 
 def _local(text: str, zone: ZoneInfo) -> datetime:
@@ -258,10 +280,14 @@ def half_hour_day_night_max(case: Case) -> Price:
     elements = []
     for key in ("day_max", "night_max"):
         begin, end = (clock(text) for text in terms[key]["window"].split("-"))
-        elements.append(Element(
-            (steps((30, terms["half_hour"], None)),), Restrictions(start_time=begin, end_time=end),
-            name=key.removesuffix("_max").title(), max_price=Decimal(terms[key]["max"]),
-        ))
+        elements.append(
+            Element(
+                (steps((30, terms["half_hour"], None)),),
+                Restrictions(start_time=begin, end_time=end),
+                name=key.removesuffix("_max").title(),
+                max_price=Decimal(terms[key]["max"]),
+            )
+        )
     zone = ZoneInfo("America/Toronto")
     start, end = (_local(case["input"][key], zone) for key in ("entry", "exit"))
     return price(Tariff("CAD", tuple(elements)), start, end, zone=zone)
@@ -270,8 +296,11 @@ def half_hour_day_night_max(case: Case) -> Price:
 def cumulative_steps(case: Case) -> Price:
     terms = case["terms"]
     more = terms["additional"]
-    table = rates.stepped([(until, Decimal(paid)) for until, paid in terms["steps"]], "EUR",
-                          then=(more["every_minutes"], Decimal(more["fee"])))
+    table = rates.stepped(
+        [(until, Decimal(paid)) for until, paid in terms["steps"]],
+        "EUR",
+        then=(more["every_minutes"], Decimal(more["fee"])),
+    )
     tariff = replace(table, day_caps=(DayCap(Decimal(terms["day_max"])),))
     start = datetime(2026, 3, 3, 8, tzinfo=BERLIN)
     return price(tariff, start, start + minutes(case["input"]["minutes"]), zone=BERLIN)
