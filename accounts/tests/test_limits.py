@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from http.cookies import SimpleCookie
 from typing import Any
 
 import pytest
@@ -127,10 +128,12 @@ class SiteFlow:
     def __init__(self, start: tuple[str, dict[str, str]], confirm: str):
         self.client, self.confirm = Client(raise_request_exception=False), confirm
         self.client.post(*start)
+        self.cookies = SimpleCookie({name: morsel.value for name, morsel in self.client.cookies.items()})
 
     def attempt(self, code: str) -> Any:
         client = Client(raise_request_exception=False)
-        client.cookies = self.client.cookies
+        # Cookies of its own: shared ones would carry the winner's new session into a later try.
+        client.cookies = SimpleCookie({name: morsel.value for name, morsel in self.cookies.items()})
         return client.post(self.confirm, {"code": code})
 
 
