@@ -12,7 +12,8 @@ from django.db import connection, connections
 from django.test import Client
 
 from accounts.models import User
-from bookings.payments.guards import install_statements, remove_statements
+from bookings import receipt_guards
+from bookings.payments import guards as ledger_guards
 from bookings.tests import factories
 from lots.models import Lot
 
@@ -33,7 +34,7 @@ def django_db_modify_db_settings(
 
 @pytest.fixture(scope="session", autouse=True)
 def flush_past_the_ledger() -> Iterator[None]:
-    """Tests with real transactions empty all tables at their end, and the ledger refuses to be emptied.
+    """Tests with real transactions empty all tables at their end, and ledger and receipts refuse to be.
 
     Its triggers stay as they are while a test runs; only Django's flush takes them off and puts them back.
     """
@@ -42,7 +43,9 @@ def flush_past_the_ledger() -> Iterator[None]:
 
     def without_triggers(self: Any, statements: list[str]) -> None:
         vendor = self.connection.vendor
-        flush(self, [*remove_statements(vendor), *statements, *install_statements(vendor)])
+        off = [*ledger_guards.remove_statements(vendor), *receipt_guards.remove_statements(vendor)]
+        on = [*ledger_guards.install_statements(vendor), *receipt_guards.install_statements(vendor)]
+        flush(self, [*off, *statements, *on])
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(operations, "execute_sql_flush", without_triggers)

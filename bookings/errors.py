@@ -83,6 +83,11 @@ class NothingDue(BookingRefused):
     message = "Nothing is to be paid for this booking."
 
 
+class NoReceipt(BookingRefused):
+    code = "no_receipt"
+    message = "Nothing was charged for this booking, so there is no receipt."
+
+
 class PaymentDue(BookingRefused):
     code = "payment_due"
     message = "This booking is confirmed when it is paid."

@@ -271,3 +271,4 @@ class TimelineEntry(models.Model):
 # These have files of their own; Django finds models through this module only.
 from bookings.keys import IdempotencyKey as IdempotencyKey  # noqa: E402
 from bookings.payments.models import LedgerEntry, Payment, ProviderEvent, Refund  # noqa: E402, F401
+from bookings.receipt_models import Receipt, ReceiptCounter  # noqa: E402, F401

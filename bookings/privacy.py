@@ -54,6 +54,8 @@ INVENTORY = [
     ),
     # The ledger only grows: no column of it may tell who somebody is.
     Table("bookings.LedgerEntry", "booking__driver", other=("currency", "reference", "by", "reason")),
+    # Receipts only grow as well: what was charged where and when, and not to whom.
+    Table("bookings.Receipt", "booking__driver", other=("currency", "document")),
     Table("bookings.ProviderEvent", other=("event_id", "kind", "review")),
 ]
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from bookings import payment_views, views
+from bookings import payment_views, receipt_views, views
 
 app_name = "bookings"
 
@@ -16,4 +16,7 @@ urlpatterns = [
     path("<slug:reference>/release/", views.release, name="release"),
     path("<slug:reference>/cancel/", views.cancel, name="cancel"),
     path("<slug:reference>/pay/", payment_views.pay, name="pay"),
+    path("<slug:reference>/receipt/", receipt_views.receipt, name="receipt"),
+    path("<slug:reference>/receipt.pdf", receipt_views.receipt_pdf, name="receipt-pdf"),
+    path("<slug:reference>/calendar/", receipt_views.calendar, name="calendar"),
 ]

@@ -11,6 +11,7 @@ from bookings.api.bookings import BookingViewSet
 from bookings.api.lots import LotViewSet
 from bookings.api.payments import PaymentViewSet, PayView
 from bookings.api.quotes import QuoteView
+from bookings.api.receipts import CalendarView, ReceiptView
 from bookings.idempotency import Idempotent
 from parking.api import UnknownPath
 
@@ -26,12 +27,16 @@ router.register("payments", PaymentViewSet, "payment")
 router.register("vehicles", Vehicles, "vehicle")
 router.register("users", UserViewSet, "user")
 
+_REFERENCE = "(?P<reference>[0-9A-Za-z]{16})"
+
 # Swagger UI writes its styles into the page; its script is a file of its own.
 _docs_policy = csp_replace({"style-src": [SELF, UNSAFE_INLINE], "form-action": [NONE]})
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/quotes/", QuoteView.as_view(), name="quotes"),
-    re_path(r"^v1/bookings/(?P<reference>[0-9A-Za-z]{16})/pay/\Z", PayView.as_view(), name="pay"),
+    re_path(rf"^v1/bookings/{_REFERENCE}/pay/\Z", PayView.as_view(), name="pay"),
+    re_path(rf"^v1/bookings/{_REFERENCE}/receipt/\Z", ReceiptView.as_view(), name="receipt"),
+    re_path(rf"^v1/bookings/{_REFERENCE}/calendar/\Z", CalendarView.as_view(), name="calendar"),
     path("v1/me/", MeView.as_view(), name="me"),
     path("v1/", include(router.urls)),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),

@@ -261,6 +261,12 @@ if STRIPE_SECRET_KEY and not STRIPE_WEBHOOK_SECRET and not DEBUG:
 # A simulated card page, for trying out: with it anybody could pay with nothing.
 DEMO_PAYMENTS = DEBUG
 
+# Who the receipts are from; several lines of the address are separated by "|".
+OPERATOR_NAME = env.str("OPERATOR_NAME", default="Parkwell")
+OPERATOR_ADDRESS = [line.strip() for line in env.str("OPERATOR_ADDRESS", default="").split("|") if line]
+OPERATOR_TAX_NUMBER = env.str("OPERATOR_TAX_NUMBER", default="")
+OPERATOR_EMAIL = env.str("OPERATOR_EMAIL", default="")
+
 # --- API ------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [

@@ -111,6 +111,12 @@ def clock(at: datetime, zone: ZoneInfo) -> str:
     return formats.date_format(at.astimezone(zone), "H:i")
 
 
+@register.filter
+def written(at: datetime, zone: ZoneInfo) -> str:
+    """Day and time as they are kept: no "today", which tomorrow is wrong."""
+    return formats.date_format(at.astimezone(zone), "j M Y, H:i")
+
+
 @register.simple_tag(takes_context=True)
 def day(context: dict[str, Any], at: datetime, zone: ZoneInfo) -> str:
     """The day on the lot's clock, in words where it is near."""

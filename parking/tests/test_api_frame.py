@@ -306,6 +306,7 @@ def test_the_schema_describes_our_part_and_signing_in(db: None) -> None:
             *("bookings/{reference}/", "bookings/{reference}/check-in/", "bookings/{reference}/release/"),
             *("bookings/{reference}/extend/", "bookings/{reference}/cancel/"),
             *("bookings/{reference}/pay/", "payments/", "payments/{id}/"),
+            *("bookings/{reference}/receipt/", "bookings/{reference}/calendar/"),
             *("bookings/{reference}/cancellation/", "vehicles/", "vehicles/{id}/", "me/", "users/"),
         )
     }
