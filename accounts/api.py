@@ -9,13 +9,14 @@ import django_filters
 from django.conf import settings
 from django.db.models import Q, QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_serializer
-from rest_framework import mixins, permissions, serializers, viewsets
+from rest_framework import mixins, serializers, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import services
 from accounts.answers import NotKept, user_of
 from accounts.models import User, Vehicle
+from accounts.rights import StaffRights
 from accounts.strict import StrictBooleanField, StrictSerializer, StrictTextField
 
 
@@ -134,8 +135,12 @@ class UserFilter(django_filters.FilterSet):
         return users
 
 
+class UserRights(StaffRights):
+    rights = {"GET": "accounts.view_user"}
+
+
 class UserViewSet(NotKept, mixins.ListModelMixin, viewsets.GenericViewSet):
     serializer_class = UserSerializer
-    permission_classes = [permissions.IsAdminUser]
+    permission_classes = [UserRights]
     queryset: Any = User.objects.all()
     filterset_class = UserFilter

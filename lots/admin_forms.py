@@ -82,5 +82,5 @@ class LotForm(forms.ModelForm):
 
     def all_fields(self) -> dict[str, Any]:
         """What create_lot() takes, capacity included."""
-        extra = {"weekly_hours", "openings", "closings"}
+        extra = {"weekly_hours", "openings", "closings", "operators"}
         return {name: value for name, value in self.cleaned_data.items() if name not in extra}

@@ -11,11 +11,11 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, Q
 from django.utils.translation import gettext_lazy as _
 from simple_history.models import HistoricalRecords
 
-from accounts.models import Vehicle
+from accounts.models import User, Vehicle
 from lots import clock, rates
 from lots.fields import CodeSetField, NumberKeyField, ScarcityField, code_filter, read_codes
 from lots.hours import HoursError, OpeningHours
@@ -82,6 +82,18 @@ class LotQuerySet(models.QuerySet["Lot"]):
     def kept(self) -> LotQuerySet:
         """What operators work with: everything not archived."""
         return self.filter(archived_at=None)
+
+    def run_by(self, user: User) -> LotQuerySet:
+        """What this operator works with: the lots they are limited to, or all when they are limited to none.
+
+        Drivers run nothing. What an operator may do with these lots, their permissions say.
+        """
+        if not (user.is_active and user.is_staff):
+            return self.none()
+        if user.is_superuser:
+            return self.all()
+        limits = Lot.operators.through.objects.filter(user=user)
+        return self.filter(Q(pk__in=limits.values("lot")) | ~Exists(limits))
 
     def search(self, text: str) -> LotQuerySet:
         """Every word must appear in the name or the place."""
@@ -196,6 +208,13 @@ class Lot(models.Model):
         _("cancellation policy"), default=full_refund_before_start, blank=True, validators=[check_tiers]
     )
     is_active = models.BooleanField(_("open for booking"), default=True)
+    operators = models.ManyToManyField(
+        User,
+        blank=True,
+        related_name="lots_limited_to",
+        verbose_name=_("operators limited to it"),
+        help_text=_("Staff named at any lot work with those lots only; staff named at none, with all."),
+    )
     archived_at = models.DateTimeField(_("archived"), null=True, blank=True, editable=False)
 
     objects = LotQuerySet.as_manager()

@@ -49,6 +49,8 @@ def create_lot(
     lot.slug = lot.slug or free_slug(name)
     lot.full_clean()
     lot.save()
+    if by is not None and by.lots_limited_to.exists():
+        lot.operators.add(by)  # or they would not see what they made
     add_spots(lot, (str(number) for number in range(1, capacity + 1)), **(spot_fields or {}))
     publish_tariff(lot, lot.simple_rates(), by=by, now=now)
     return lot

@@ -2,17 +2,20 @@
 
 from csp.constants import NONE, SELF, UNSAFE_INLINE
 from csp.decorators import csp_replace
+from django.db.models import QuerySet
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.routers import SimpleRouter
 
 from accounts.api import MeView, UserViewSet, VehicleViewSet
+from accounts.models import User
 from bookings.api.bookings import BookingViewSet
 from bookings.api.lots import LotViewSet
 from bookings.api.payments import PaymentViewSet, PayView
 from bookings.api.quotes import QuoteView
 from bookings.api.receipts import CalendarView, ReceiptView
 from bookings.idempotency import Idempotent
+from bookings.people import known_to
 from parking.api import UnknownPath
 
 
@@ -20,12 +23,20 @@ class Vehicles(Idempotent, VehicleViewSet):
     """Accounts know nothing of idempotency keys; here the two meet."""
 
 
+class Users(UserViewSet):
+    """Nor do they know of lots: an operator limited to some sees the people who booked there."""
+
+    def get_queryset(self) -> QuerySet[User]:
+        user = self.request.user
+        return known_to(user) if isinstance(user, User) else User.objects.none()
+
+
 router = SimpleRouter()
 router.register("lots", LotViewSet, "lot")
 router.register("bookings", BookingViewSet, "booking")
 router.register("payments", PaymentViewSet, "payment")
 router.register("vehicles", Vehicles, "vehicle")
-router.register("users", UserViewSet, "user")
+router.register("users", Users, "user")
 
 _REFERENCE = "(?P<reference>[0-9A-Za-z]{16})"
 

@@ -8,12 +8,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.forms import Form, ModelForm
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.formats import number_format
+from simple_history.admin import SimpleHistoryAdmin
 from unfold.admin import ModelAdmin
 
 from accounts.models import User
@@ -49,6 +50,45 @@ def operator(request: HttpRequest) -> User:
     """Who asks; the admin lets nobody else in."""
     assert isinstance(request.user, User)  # noqa: S101  for the type checker
     return request.user
+
+
+class OwnLots(ModelAdmin):
+    """Rows of lots an operator does not run are as if absent: in lists, pages, searches and actions."""
+
+    # From a row to its lot; "" where the row is the lot.
+    lot_lookup = "lot"
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return self.of_own_lots(request, super().get_queryset(request))
+
+    def of_own_lots(self, request: HttpRequest, rows: Any) -> Any:
+        if operator(request).is_superuser:
+            return rows
+        lots = Lot.objects.run_by(operator(request))
+        return rows.filter(**{f"{self.lot_lookup}__in" if self.lot_lookup else "pk__in": lots.values("pk")})
+
+
+class KeptHistory(SimpleHistoryAdmin):
+    """simple-history's pages: of rows this operator sees, and taking a row back is changing it."""
+
+    def history_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
+        self._check_seen(request, object_id)
+        return super().history_view(request, object_id, *args, **kwargs)
+
+    def history_form_view(
+        self, request: HttpRequest, object_id: str, version_id: str, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        row = self._check_seen(request, object_id)
+        if request.method == "POST" and not self.has_change_permission(request, row):
+            raise PermissionDenied
+        return super().history_form_view(request, object_id, version_id, *args, **kwargs)
+
+    def _check_seen(self, request: HttpRequest, object_id: str) -> Any:
+        """The original also shows the history of rows that are not in get_queryset()."""
+        row = self.get_object(request, object_id)
+        if row is None:
+            raise Http404
+        return row
 
 
 class ServiceAdmin(ModelAdmin):

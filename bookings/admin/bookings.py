@@ -23,7 +23,7 @@ from unfold.contrib.filters.admin import (
 from unfold.decorators import action, display
 
 from bookings import services
-from bookings.admin.base import ServiceAdmin, add_refusal, amount, local, operator
+from bookings.admin.base import OwnLots, ServiceAdmin, add_refusal, amount, local, operator
 from bookings.admin.commands import CANCEL, COMMANDS, Command, form_for, refund
 from bookings.admin.forms import ChooseLotForm, OnBehalfForm
 from bookings.errors import BadBooking, BookingRefused
@@ -58,7 +58,7 @@ def _button(command: Command) -> Any:
 
 
 @admin.register(Booking)
-class BookingAdmin(ServiceAdmin):
+class BookingAdmin(OwnLots, ServiceAdmin):
     list_display = ["reference", "state_label", "place", "person", "when", "cost"]
     list_select_related = ["lot", "spot", "driver"]
     list_filter = [
@@ -259,7 +259,7 @@ class BookingAdmin(ServiceAdmin):
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         if not self.has_add_permission(request):
             raise PermissionDenied
-        lots = Lot.objects.listed()
+        lots = Lot.objects.listed().run_by(operator(request))
         number = request.GET.get("lot", "")
         lot = lots.filter(pk=number).first() if number.isdecimal() and len(number) < 19 else None
         return self._book(request, lot) if lot else self._choose_lot(request, lots)

@@ -17,14 +17,13 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
-from simple_history.admin import SimpleHistoryAdmin
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.decorators import display
 from unfold.views import ChangeList as UnfoldChangeList
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from bookings import services
-from bookings.admin.base import ServiceAdmin, amount, local_short, operator, refusals
+from bookings.admin.base import KeptHistory, OwnLots, ServiceAdmin, amount, local_short, operator, refusals
 from bookings.errors import BookingRefused
 from bookings.models import Booking
 from lots.fields import CodeSetField
@@ -93,7 +92,7 @@ class KeptFilter(admin.SimpleListFilter):
 
 
 @admin.register(Spot)
-class SpotAdmin(SimpleHistoryAdmin, ServiceAdmin):
+class SpotAdmin(KeptHistory, OwnLots, ServiceAdmin):
     form = SpotForm
     list_display = ["number", "lot", "place", "offer", "state", "who", "plate", "since", "cost_so_far"]
     list_select_related = ["lot"]

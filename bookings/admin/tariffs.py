@@ -25,12 +25,12 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import action, display
 
 from bookings import price_falls, replays, tariff_examples, what_if
-from bookings.admin.base import local
+from bookings.admin.base import OwnLots, local, operator
 from bookings.admin.tariff_editor import DOCUMENT, FORM, Editor, fits_form, with_row, written
 from bookings.admin.tariff_forms import ImportForm
 from bookings.models import Booking
 from lots import ocpi, rates, tariff_files
-from lots.models import Lot, Tariff
+from lots.models import Lot, LotQuerySet, Tariff
 from lots.money import quantise
 from lots.presets import PRESETS
 from lots.rates import RatesError
@@ -42,7 +42,7 @@ WHOSE = ("XX", "PKW")  # country and party of an operator who is no member of an
 
 
 @admin.register(Tariff)
-class TariffAdmin(ModelAdmin):
+class TariffAdmin(OwnLots, ModelAdmin):
     list_display = ["__str__", "lot", "version", "price", "begins", "made_by"]
     list_select_related = ["lot", "made_by"]
     list_filter = [("lot", AutocompleteSelectFilter)]
@@ -81,7 +81,7 @@ class TariffAdmin(ModelAdmin):
 
     def versions(self, request: HttpRequest, lot_id: int) -> HttpResponse:
         self._check(request, self.has_view_permission)
-        lot, now = get_object_or_404(Lot, pk=lot_id), timezone.now()
+        lot, now = get_object_or_404(self._lots(request), pk=lot_id), timezone.now()
         rows = lot.tariffs.select_related("made_by").order_by("-valid_from", "-version")[:VERSIONS_SHOWN]
         in_force = tariff_at(lot, now).pk if rows else None
         counts = dict(
@@ -113,7 +113,7 @@ class TariffAdmin(ModelAdmin):
 
     def new(self, request: HttpRequest, lot_id: int) -> HttpResponse:
         self._check(request, self.has_publish_permission)
-        lot, now = get_object_or_404(Lot, pk=lot_id, archived_at=None), timezone.now()
+        lot, now = get_object_or_404(self._lots(request).kept(), pk=lot_id), timezone.now()
         if request.method != "POST":
             return self._editor(request, Editor.of(self._start(request, lot, now), lot, now), now)
         asked = request.POST.get("do", "preview")
@@ -174,7 +174,7 @@ class TariffAdmin(ModelAdmin):
     def example(self, request: HttpRequest, lot_id: int) -> HttpResponse:
         """The prices beside the form, asked for while it is being filled in."""
         self._check(request, self.has_publish_permission)
-        editor = Editor.posted(request.POST, get_object_or_404(Lot, pk=lot_id))
+        editor = Editor.posted(request.POST, get_object_or_404(self._lots(request), pk=lot_id))
         context = {"editor": editor, **_examples(editor, editor.tariff(), timezone.now())}
         return TemplateResponse(request, "admin/tariffs/_example.html", context)
 
@@ -202,7 +202,7 @@ class TariffAdmin(ModelAdmin):
     def import_file(self, request: HttpRequest, lot_id: int) -> HttpResponse:
         """Shows what a file says, in the editor; publishing is the editor's button."""
         self._check(request, self.has_publish_permission)
-        lot, now = get_object_or_404(Lot, pk=lot_id, archived_at=None), timezone.now()
+        lot, now = get_object_or_404(self._lots(request).kept(), pk=lot_id), timezone.now()
         form = ImportForm(request.POST or None, request.FILES or None)
         if request.method == "POST" and form.is_valid():
             try:
@@ -221,7 +221,7 @@ class TariffAdmin(ModelAdmin):
     def download(self, request: HttpRequest, pk: int, shape: str) -> HttpResponse:
         """Our document, or OCPI's; `shape` is "document" or "ocpi-2-2-1" or "ocpi-2-3-0"."""
         self._check(request, self.has_view_permission)
-        row = get_object_or_404(Tariff.objects.select_related("lot"), pk=pk)
+        row = get_object_or_404(self.get_queryset(request).select_related("lot"), pk=pk)
         try:
             document = row.document if shape == "document" else _as_ocpi(row, shape)
         except RatesError as error:
@@ -234,6 +234,9 @@ class TariffAdmin(ModelAdmin):
         return response
 
     # --- Pages, columns, links ---
+
+    def _lots(self, request: HttpRequest) -> LotQuerySet:
+        return Lot.objects.run_by(operator(request))
 
     def _check(self, request: HttpRequest, allowed: Any) -> None:
         if not allowed(request):
@@ -270,12 +273,12 @@ class TariffAdmin(ModelAdmin):
 
     @action(description=_("All versions of this lot"), icon="history", permissions=["view"])
     def all_versions(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        row = get_object_or_404(Tariff, pk=object_id)
+        row = get_object_or_404(self.get_queryset(request), pk=object_id)
         return HttpResponseRedirect(reverse("admin:lots_tariff_versions", args=[row.lot_id]))
 
     @action(description=_("Start a new version from this"), icon="edit", permissions=["publish"])
     def start_from_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        row = get_object_or_404(Tariff, pk=object_id)
+        row = get_object_or_404(self.get_queryset(request), pk=object_id)
         url = reverse("admin:lots_tariff_new", args=[row.lot_id])
         return HttpResponseRedirect(f"{url}?from={row.version}")
 
