@@ -64,6 +64,9 @@ ACTIONS = {
     "expired": gettext_lazy("The hold ran out"),
     "no_show": gettext_lazy("Not checked in in time"),
     "cancelled": gettext_lazy("Cancelled"),
+    "paid": gettext_lazy("Paid"),
+    "paid_late": gettext_lazy("Confirmed after all"),
+    "refunded": gettext_lazy("Money sent back"),
 }
 COUNTRIES = {
     "AT": gettext_lazy("Austria"),
@@ -281,6 +284,8 @@ def entry_note(context: dict[str, Any], entry: TimelineEntry, zone: ZoneInfo) ->
     if entry.action == "extended" and "to" in details:
         at = datetime.fromisoformat(details["to"])
         return _("until %s") % f"{day(context, at, zone)}, {clock(at, zone)}"
+    if entry.action in ("paid", "refunded") and "amount" in details:
+        return " · ".join(filter(None, [money(details["amount"], details.get("currency", "")), entry.reason]))
     if entry.action == "moved" and "to" in details:
         return f"{details.get('from', '')} → {details['to']}"
     return str(entry.reason)
