@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
 from django.test import Client
 
+from accounts import limits
 from accounts.models import Notice, User
 
 API = "/api/auth/app/v1"
@@ -52,6 +54,37 @@ def code_for(recipient: str) -> str:
 def another(code: str) -> str:
     """A code that is certainly wrong."""
     return f"{(int(code) + 1) % 1_000_000:06d}"
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
+    class Clock:
+        at = time.time_ns() // 1000
+
+        def move(self, seconds: float) -> None:
+            self.at += int(seconds * limits.MICRO)
+
+    clock = Clock()
+    monkeypatch.setattr(limits, "_now", lambda: clock.at)
+    return clock
+
+
+@pytest.fixture
+def evaluated(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every code allauth really compared with the right one."""
+    from allauth.account import forms
+    from allauth.headless.account import inputs
+
+    seen: list[str] = []
+    compare = forms.compare_user_code
+
+    def spy(*, actual: str, expected: str) -> bool:
+        seen.append(actual)
+        return compare(actual=actual, expected=expected)
+
+    monkeypatch.setattr(forms, "compare_user_code", spy)
+    monkeypatch.setattr(inputs, "compare_user_code", spy)
+    return seen
 
 
 class Api:

@@ -1,0 +1,79 @@
+"""Every way a code or a password is asked for, on pages and in the API, ready to be tried."""
+
+from __future__ import annotations
+
+from http.cookies import SimpleCookie
+from typing import Any
+
+from django.test import Client
+
+from accounts.tests.conftest import PASSWORD, Api, another, code_for, make_member
+from accounts.tests.threads import at_once
+
+WRONG = PASSWORD + "!"
+
+
+class SiteFlow:
+    """One person's code flow on the pages, ready to be attacked."""
+
+    def __init__(self, start: tuple[str, dict[str, str]], confirm: str):
+        self.client, self.confirm = Client(raise_request_exception=False), confirm
+        self.client.post(*start)
+        self.cookies = SimpleCookie({name: morsel.value for name, morsel in self.client.cookies.items()})
+
+    def attempt(self, code: str) -> Any:
+        client = Client(raise_request_exception=False)
+        # Cookies of its own: shared ones would carry the winner's new session into a later try.
+        client.cookies = SimpleCookie({name: morsel.value for name, morsel in self.cookies.items()})
+        return client.post(self.confirm, {"code": code})
+
+
+class ApiFlow:
+    def __init__(self, start: tuple[str, dict[str, str]], confirm: str, field: str):
+        self.api, self.confirm, self.field = Api(), confirm, field
+        self.api.post(*start)
+
+    def attempt(self, code: str) -> Any:
+        api = Api(Client(raise_request_exception=False))
+        api.session = self.api.session
+        more = {"password": "copper-lantern-77"} if "reset" in self.confirm else {}
+        return api.post(self.confirm, {self.field: code, **more})
+
+
+def sign_up(email: str) -> dict[str, str]:
+    return {"email": email, "password1": PASSWORD, "password": PASSWORD}
+
+
+FLOWS = {
+    "sign up, page": lambda email: SiteFlow(
+        ("/accounts/signup/", sign_up(email)), "/accounts/confirm-email/"
+    ),
+    "sign up, API": lambda email: ApiFlow(("/auth/signup", sign_up(email)), "/auth/email/verify", "key"),
+    "sign in, page": lambda email: SiteFlow(
+        ("/accounts/login/code/", {"email": email}), "/accounts/login/code/confirm/"
+    ),
+    "sign in, API": lambda email: ApiFlow(
+        ("/auth/code/request", {"email": email}), "/auth/code/confirm", "code"
+    ),
+    "reset, page": lambda email: SiteFlow(
+        ("/accounts/password/reset/", {"email": email}), "/accounts/password/reset/confirm/"
+    ),
+    "reset, API": lambda email: ApiFlow(
+        ("/auth/password/request", {"email": email}), "/auth/password/reset", "key"
+    ),
+}
+
+
+def attack(name: str, email: str, times: int, workers: int = 100) -> list[int]:
+    if not name.startswith("sign up"):
+        make_member(email.split("@")[0])
+    flow = FLOWS[name](email)
+    wrong = another(code_for(email))
+    return [answer.status_code for answer in at_once(lambda _n: flow.attempt(wrong), times)]
+
+
+def sign_in(email: str, password: str, door: str, **meta: str) -> int:
+    if door == "page":
+        data = {"login": email, "password": password}
+        return Client().post("/accounts/login/", data, **meta).status_code
+    return Api(Client(**meta)).post("/auth/login", {"email": email, "password": password}).status_code
