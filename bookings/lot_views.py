@@ -17,6 +17,8 @@ from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.http import Request
+from accounts.models import User, Vehicle
+from accounts.plates import normalise_plate
 from bookings import availability, offers, plan, services
 from bookings.errors import BadBooking, BookingRefused
 from bookings.forms import BookForm, SearchForm
@@ -91,7 +93,10 @@ def book(request: Request, slug: str) -> HttpResponse:
         order = form.order()
         if form.is_valid():
             try:
-                booking = services.book(lot_id=lot.pk, driver=request.user, now=now, **order)
+                kind = _vehicle_kind(request.user, order["plate"])
+                booking = services.book(
+                    lot_id=lot.pk, driver=request.user, now=now, vehicle_kind=kind, **order
+                )
             except BookingRefused as refused:
                 refusal, status = refused, 409
             except BadBooking as bad:
@@ -154,8 +159,14 @@ def _asked(request: Request, lot: Lot, now: datetime) -> BookForm:
 def _usual_plate(request: Request) -> str:
     if not request.user.is_authenticated:
         return ""
-    vehicle = request.user.vehicles.order_by("-is_default", "pk").first()
+    vehicle = Vehicle.objects.default_of(request.user)
     return vehicle.plate if vehicle else ""
+
+
+def _vehicle_kind(driver: User, plate: str) -> str:
+    """A plate of one of the driver's own vehicles says what comes: a van gets no spot for motorcycles."""
+    vehicle = driver.vehicles.filter(plate_normalised=normalise_plate(plate)).first() if plate else None
+    return vehicle.kind if vehicle else ""
 
 
 def _period(lot: Lot, form: BookForm, now: datetime) -> tuple[datetime, datetime] | None:
