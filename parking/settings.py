@@ -100,6 +100,7 @@ INSTALLED_APPS = [
     "simple_history",
     "django_celery_beat",
     "csp",
+    "corsheaders",
 ]
 
 MIDDLEWARE = [
@@ -108,6 +109,8 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "parking.headers.HeadersMiddleware",
+    # Before whatever may answer by itself, so that those answers can be read across origins as well.
+    "corsheaders.middleware.CorsMiddleware",
     "parking.middleware.BusyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -383,6 +386,17 @@ STORAGES = {
     "staticfiles": {"BACKEND": _static_storage},
 }
 CRISPY_ALLOWED_TEMPLATE_PACKS = CRISPY_TEMPLATE_PACK = "bootstrap5"
+
+# --- Other sites' pages that use the API ---
+# None unless named. They sign in with tokens: cookies are never sent along, and pages are not opened at all.
+CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
+CORS_URLS_REGEX = r"^/api/"
+CORS_ALLOW_CREDENTIALS = False
+CORS_ALLOW_HEADERS = [
+    *("accept", "authorization", "content-type", "if-none-match"),
+    *("idempotency-key", "x-session-token", "x-request-id"),
+]
+CORS_EXPOSE_HEADERS = ["ETag", "Idempotent-Replayed", "Location", "Retry-After", "X-Request-ID"]
 
 # --- Safety ---------------------------------------------------------------------------------------------
 _SITE_POLICY = {
