@@ -16,7 +16,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Count, F, Prefetch, Q, QuerySet
 
-from bookings import guards
+from bookings import guards, receipt_guards, receipts
 from bookings.models import MOVES, OVER, PAID_LATE, Booking, State, TimelineEntry
 from bookings.payments import guards as ledger_guards
 from bookings.payments import ledger
@@ -74,8 +74,9 @@ def guards_in_place(now: datetime) -> Iterator[Finding]:
 
 def _guards_wanted() -> set[str]:
     if connection.vendor == "postgresql":
-        return {guards.NAME, *ledger_guards.NAMES["postgresql"]}
-    return {f"{guards.NAME}_insert", f"{guards.NAME}_update", *ledger_guards.NAMES["sqlite"]}
+        return {guards.NAME, *ledger_guards.NAMES["postgresql"], *receipt_guards.NAMES["postgresql"]}
+    ours = {f"{guards.NAME}_insert", f"{guards.NAME}_update"}
+    return {*ours, *ledger_guards.NAMES["sqlite"], *receipt_guards.NAMES["sqlite"]}
 
 
 def _guards_there() -> set[str]:
@@ -250,6 +251,11 @@ def nothing_stays_open(now: datetime) -> Iterator[Finding]:
         yield Finding("refund_open", str(refund.pk), f"Pending since {refund.created_at}.")
 
 
+def receipts_without_gaps(now: datetime) -> Iterator[Finding]:
+    for number in receipts.gaps():
+        yield Finding("receipt_gap", f"{number:06d}", "This number has no receipt, or was never given.")
+
+
 CHECKS: list[Check] = [
     guards_in_place,
     no_overlap,
@@ -261,4 +267,5 @@ CHECKS: list[Check] = [
     no_more_goes_back,
     accounts_settle,
     nothing_stays_open,
+    receipts_without_gaps,
 ]

@@ -13,6 +13,7 @@ from django.db import migrations
 TABLE = "bookings_receipt"
 ONLY_GROW = "receipts_only_grow"
 EVENTS = {"sqlite": ("update", "delete"), "postgresql": ("update", "delete", "truncate")}
+NAMES = {vendor: [f"{ONLY_GROW}_{event}" for event in events] for vendor, events in EVENTS.items()}
 FUNCTION = f"""CREATE OR REPLACE FUNCTION {ONLY_GROW}() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN RAISE EXCEPTION '{ONLY_GROW}' USING ERRCODE = 'integrity_constraint_violation'; END $$"""
 
@@ -24,7 +25,7 @@ def install_statements(vendor: str) -> list[str]:
 
 def remove_statements(vendor: str) -> list[str]:
     on_table = f" ON {TABLE}" if vendor == "postgresql" else ""
-    return [f"DROP TRIGGER IF EXISTS {ONLY_GROW}_{event}{on_table}" for event in EVENTS[vendor]]
+    return [f"DROP TRIGGER IF EXISTS {name}{on_table}" for name in NAMES[vendor]]
 
 
 def _trigger(vendor: str, event: str) -> str:

@@ -13,12 +13,14 @@ from types import SimpleNamespace
 
 import pytest
 import time_machine
+from django.contrib.auth.models import Permission
 from django.db import IntegrityError, connections, transaction
 from django.urls import reverse
 from django.utils import timezone
 from icalendar import Calendar
 
-from bookings import receipt_models, receipts, services
+from accounts.tests.staff import verify
+from bookings import integrity, receipt_models, receipts, services
 from bookings.errors import NoReceipt
 from bookings.models import Booking, Receipt, ReceiptCounter, State
 from bookings.receipt_pdf import render
@@ -188,6 +190,8 @@ class TestNumbers:
         row.save(force_insert=True)
         assert receipts.gaps() == [4, 5, 6, 7, 8]
         assert receipts.gaps(most=2) == [4, 5]
+        found = [finding.where for finding in integrity.find(now=NOW) if finding.check == "receipt_gap"]
+        assert found == ["000004", "000005", "000006", "000007", "000008"]
 
     def test_no_receipts_have_no_gaps(self):
         assert receipts.gaps() == []
@@ -270,6 +274,51 @@ def test_the_canary_without_the_lock_the_same_number_is_given_twice(monkeypatch)
 
     # Even so no number is on two receipts: the database has the last word.
     assert any(isinstance(outcome, IntegrityError) for outcome in found)
+
+
+# --- The back office ---
+
+
+@pytest.mark.django_db
+def test_staff_find_receipts_and_print_any_of_them(client, olga, lot, alice):
+    stay = stayed(lot, alice)
+    services.record_desk_payment(stay, method="cash", by=olga, now=NOW)
+    first = receipts.issue(stay, now=NOW)
+    services.refund(stay, amount=D("1.00"), reason="Sorry", by=olga, now=NOW)
+    second = receipts.issue(stay, now=NOW)
+    with time_machine.travel(NOW, tick=False):
+        desk = verify(client, olga)
+
+        listed = desk.get(reverse("admin:bookings_receipt_changelist")).content.decode()
+        shown = desk.get(reverse("admin:bookings_receipt_change", args=[second.pk])).content.decode()
+        old, new = [
+            texts(desk.get(reverse("admin:bookings_receipt_pdf", args=[receipt.pk])).content)
+            for receipt in (first, second)
+        ]
+        refused = desk.post(reverse("admin:bookings_receipt_delete", args=[first.pk]), {"post": "yes"})
+
+    assert "000001" in listed
+    assert "000002" in listed
+    assert "4.00 EUR" in " ".join(shown.split())
+    assert ("Reduction" in old, "Reduction" in new) == (False, True)
+    assert "corrects No. 000001" in new
+    assert refused.status_code == 403
+
+
+@pytest.mark.django_db
+def test_an_operator_of_other_lots_sees_no_receipt(client, lot, alice):
+    receipt = receipts.issue(stayed(lot, alice), now=NOW)
+    clerk = make_user("clerk", is_staff=True)
+    clerk.user_permissions.add(Permission.objects.get(codename="view_receipt"))
+    make_lot(1).operators.add(clerk)
+    with time_machine.travel(NOW, tick=False):
+        desk = verify(client, clerk)
+
+        listed = desk.get(reverse("admin:bookings_receipt_changelist")).content.decode()
+        printed = desk.get(reverse("admin:bookings_receipt_pdf", args=[receipt.pk]))
+
+    assert "000001" not in listed
+    assert printed.status_code == 404
 
 
 # --- Page, PDF, calendar ---
