@@ -39,7 +39,7 @@ def start(tmp_path: Path, *command: str, **changed: str | None) -> subprocess.Co
 @pytest.mark.promise("S1-20")
 @pytest.mark.slow
 def test_the_deployment_check_finds_nothing(tmp_path: Path):
-    done = start(tmp_path, "check", "--deploy", "--tag", "security", "--fail-level", "WARNING")
+    done = start(tmp_path, "check", "--deploy", "--fail-level", "WARNING")
 
     assert done.returncode == 0, done.stderr
 
