@@ -65,8 +65,12 @@ class BookingQuerySet(models.QuerySet["Booking"]):
         return self.filter(state__in=OCCUPYING)
 
     def blocking(self, now: datetime) -> BookingQuerySet:
-        """Occupying, but for holds whose time is over: the next command on the lot sweeps those away."""
-        return self.occupying().exclude(state=State.HELD, held_until__lte=now)
+        """Occupying, but for dead holds and no-shows: the next command on the lot sweeps those away."""
+        return (
+            self.occupying()
+            .exclude(state=State.HELD, held_until__lte=now)
+            .exclude(state=State.CONFIRMED, no_show_at__lte=now)
+        )
 
     def overlapping(self, starts_at: datetime, ends_at: datetime) -> BookingQuerySet:
         """Periods are half-open: one stay may end the minute the next begins."""

@@ -132,7 +132,7 @@ def actor(booking: Booking, by: User | None) -> str:
 
 
 def catch_up_lot(lot: Lot, now: datetime) -> None:
-    """Let go what is in the way on this lot: holds nobody confirmed, stays whose end must grow.
+    """Let go what is in the way on this lot: holds nobody confirmed, no-shows, stays whose end must grow.
 
     Stays that ended by themselves are in nobody's way; their sweep closes them.
     """
@@ -140,9 +140,10 @@ def catch_up_lot(lot: Lot, now: datetime) -> None:
         Booking.objects.filter(lot=lot)
         .filter(
             Q(state=State.HELD, held_until__lte=now)
+            | Q(state=State.CONFIRMED, no_show_at__lte=now)
             | Q(state=State.ACTIVE, ends_at__lte=now, is_open_ended=True)
         )
-        # Holds first: a stay that goes on may need the time a dead hold still keeps.
+        # Held, confirmed, active: a stay that goes on may need the time a dead hold or a no-show keeps.
         .order_by("-state", "pk")
         .values_list("pk", flat=True)
     )

@@ -235,3 +235,15 @@ def test_free_is_the_same_whichever_way_it_is_asked(now):
             assert availability.free_counts([lot.pk], starts_at, ends_at, now=now) == {lot.pk: len(expected)}
             statuses = availability.spot_statuses(lot, starts_at, ends_at, now=now)
             assert [spot.number for spot, status in statuses if status == "free"] == expected
+
+
+def test_a_no_show_is_free_before_anybody_swept_it(now):
+    lot = make_lot(1, needs_check_in=True, no_show_grace_minutes=30)
+    missed = reserve(lot, None, hours=4)
+    late = missed.starts_at + 30 * MINUTE
+
+    assert free_numbers(lot, late - MINUTE, late + HOUR, now=late - MINUTE) == []
+    assert free_numbers(lot, late, late + HOUR, now=late) == ["1"]
+    assert park(lot, None, now=late).spot.number == "1"
+    missed.refresh_from_db()
+    assert missed.state == "no_show"
