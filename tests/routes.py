@@ -1,0 +1,119 @@
+"""Every address that names a row, taken from the URL patterns themselves, and how each may be asked.
+
+A new route is on one of these lists, or tests/test_matrix.py fails.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from django.urls import URLPattern, get_resolver
+
+# Nothing of one person is behind these, or the id itself is the key.
+PUBLIC = {
+    "lots/<slug:slug>/": "everybody sees a lot",
+    "lots/<slug:slug>/live/": "everybody sees a lot",
+    "lots/<slug:slug>/quote/": "everybody sees a lot",
+    "lots/<slug:slug>/book/": "everybody may book",
+    "api/v1/lots/SLUG/soonest/": "everybody sees a lot",
+    "api/v1/lots/SLUG/spots/": "everybody sees a lot",
+    "payments/<uuid:pk>/demo/": "the pretended card page, as a real provider's: who has the id may pay",
+    "admin/APP/": "an app's name, no row",
+    "admin/URL": "the back office's own answer to unknown addresses",
+}
+
+READ, WRITE, BOTH = ("GET",), ("POST",), ("GET", "POST")
+# Route → (which row of the world, methods).
+ROUTES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "bookings/<slug:reference>/": ("reference", READ),
+    "bookings/<slug:reference>/live/": ("reference", READ),
+    "bookings/<slug:reference>/check-in/": ("reference", WRITE),
+    "bookings/<slug:reference>/extend/": ("reference", BOTH),
+    "bookings/<slug:reference>/release/": ("reference", BOTH),
+    "bookings/<slug:reference>/cancel/": ("reference", BOTH),
+    "bookings/<slug:reference>/pay/": ("reference", BOTH),
+    "bookings/<slug:reference>/receipt/": ("reference", READ),
+    "bookings/<slug:reference>/receipt.pdf": ("reference", READ),
+    "bookings/<slug:reference>/calendar/": ("reference", READ),
+    "payments/<uuid:pk>/": ("payment", READ),
+    "accounts/vehicles/<int:pk>/": ("vehicle", BOTH),
+    "accounts/vehicles/<int:pk>/remove/": ("vehicle", WRITE),
+    "accounts/sessions/<int:pk>/end/": ("session", WRITE),
+    "outbox/<int:pk>/": ("notice", READ),
+    "outbox/<int:pk>/html/": ("notice", READ),
+    "api/v1/lots/SLUG/": ("slug", ("PATCH", "DELETE")),
+    "api/v1/bookings/REFERENCE/": ("reference", READ),
+    "api/v1/bookings/REFERENCE/cancellation/": ("reference", READ),
+    "api/v1/bookings/REFERENCE/cancel/": ("reference", WRITE),
+    "api/v1/bookings/REFERENCE/check-in/": ("reference", WRITE),
+    "api/v1/bookings/REFERENCE/extend/": ("reference", WRITE),
+    "api/v1/bookings/REFERENCE/release/": ("reference", WRITE),
+    "api/v1/bookings/REFERENCE/pay/": ("reference", WRITE),
+    "api/v1/bookings/REFERENCE/receipt/": ("reference", READ),
+    "api/v1/bookings/REFERENCE/calendar/": ("reference", READ),
+    "api/v1/payments/PK/": ("payment", READ),
+    "api/v1/vehicles/PK/": ("vehicle", ("GET", "PATCH", "DELETE")),
+    "admin/r/<path:content_type_id>/<path:object_id>/": ("any row", READ),
+    "admin/accounts/user/<id>/password/": ("accounts.user", BOTH),
+    "admin/bookings/booking/<path:object_id>/check-in/": ("bookings.booking", BOTH),
+    "admin/bookings/booking/<path:object_id>/release/": ("bookings.booking", BOTH),
+    "admin/bookings/booking/<path:object_id>/extend/": ("bookings.booking", BOTH),
+    "admin/bookings/booking/<path:object_id>/move/": ("bookings.booking", BOTH),
+    "admin/bookings/booking/<path:object_id>/cancel/": ("bookings.booking", BOTH),
+    "admin/bookings/booking/<path:object_id>/record-payment/": ("bookings.booking", BOTH),
+    "admin/bookings/booking/<path:object_id>/refund/": ("bookings.booking", BOTH),
+    "admin/bookings/receipt/<int:pk>/pdf/": ("bookings.receipt", READ),
+    "admin/lots/lot/<path:object_id>/spots/": ("lots.lot", READ),
+    "admin/lots/lot/<path:object_id>/bookings/": ("lots.lot", READ),
+    "admin/lots/lot/<path:object_id>/tariff/": ("lots.lot", READ),
+    "admin/lots/lot/<path:object_id>/book/": ("lots.lot", READ),
+    "admin/lots/lot/ID/history/ID/": ("lots.lot version", BOTH),
+    "admin/lots/spot/ID/history/ID/": ("lots.spot version", BOTH),
+    "admin/lots/tariff/of/<int:lot_id>/": ("lots.lot", READ),
+    "admin/lots/tariff/of/<int:lot_id>/new/": ("lots.lot", BOTH),
+    "admin/lots/tariff/of/<int:lot_id>/example/": ("lots.lot", WRITE),
+    "admin/lots/tariff/of/<int:lot_id>/import/": ("lots.lot", BOTH),
+    "admin/lots/tariff/<int:pk>/<slug:shape>.json": ("tariff file", READ),
+    "admin/lots/tariff/<path:object_id>/all_versions/": ("lots.tariff", READ),
+    "admin/lots/tariff/<path:object_id>/start_from_this/": ("lots.tariff", READ),
+    "admin/lots/tariff/<path:object_id>/as_ocpi/": ("lots.tariff", READ),
+    "admin/otp_totp/totpdevice/<int:pk>/config/": ("otp_totp.totpdevice", READ),
+    "admin/otp_totp/totpdevice/<int:pk>/qrcode/": ("otp_totp.totpdevice", READ),
+}
+# The four pages the admin makes for each model: the row's name is the model's.
+_MODEL = re.compile(r"^admin/(\w+)/(\w+)/<path:object_id>/(?:history/|delete/|change/)?$")
+
+
+def collected() -> set[str]:
+    """All routes with a parameter, named or not, written as in the tables above."""
+    return {route for route, groups in _walk(get_resolver().url_patterns, "", 0) if groups}
+
+
+def asked(route: str) -> tuple[str, tuple[str, ...]] | None:
+    model = _MODEL.match(route)
+    return ROUTES.get(route) or ((f"{model[1]}.{model[2]}", BOTH) if model else None)
+
+
+def address(route: str, values: tuple[Any, ...]) -> str:
+    """The route with its parameters filled in, one after the other."""
+    left = iter(values)
+    return "/" + re.sub(r"<[^>]+>|\b[A-Z]{2,}\b", lambda _found: str(next(left)), route)
+
+
+def _walk(patterns: Any, before: str, groups: int) -> Iterator[tuple[str, int]]:
+    for pattern in patterns:
+        route, count = before + _readable(str(pattern.pattern)), groups + pattern.pattern.regex.groups
+        if isinstance(pattern, URLPattern):
+            yield route, count
+        else:
+            yield from _walk(pattern.url_patterns, route, count)
+
+
+def _readable(route: str) -> str:
+    """A regular expression as a route with capitals for its groups."""
+    if "(" not in route:
+        return route
+    named = re.sub(r"\(\?P<(\w+)>[^()]*\)", lambda found: found[1].split("_")[0].upper(), route)
+    return re.sub(r"\([^()]*\)", "ID", named).removeprefix("^").removesuffix(r"\Z").removesuffix("$")
