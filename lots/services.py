@@ -22,8 +22,17 @@ MOST_SPOTS = 20_000
 # Letters slugify() would drop: Unicode takes no accent off them.
 SPELT_OUT = str.maketrans(
     {
-        **{"ß": "ss", "æ": "ae", "Æ": "Ae", "œ": "oe", "þ": "th"},
-        **{"ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "ð": "d"},
+        "ß": "ss",
+        "æ": "ae",
+        "Æ": "Ae",
+        "œ": "oe",
+        "þ": "th",
+        "ø": "o",
+        "Ø": "O",
+        "ł": "l",
+        "Ł": "L",
+        "đ": "d",
+        "ð": "d",
     }
 )
 
