@@ -64,7 +64,7 @@ FLOWS = {
 }
 
 
-def attack(name: str, email: str, times: int, workers: int = 100) -> list[int]:
+def attack(name: str, email: str, times: int) -> list[int]:
     if not name.startswith("sign up"):
         make_member(email.split("@")[0])
     flow = FLOWS[name](email)
