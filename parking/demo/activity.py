@@ -33,6 +33,7 @@ NEARLY_FULL = "parkapi:dresdenbuehlau"
 BUSY = "parkapi:koeln-ph02"
 WALK_INS_A_LOT = 7
 MOST_PRESENT = 20
+METHODS = ("card", "cash")  # what the two drivers leave at the desk, in turn
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
@@ -73,7 +74,7 @@ def make_bookings(people: People, *, now: datetime) -> Counter[str]:
     done: Counter[str] = Counter()
     for step in steps:
         try:
-            _take(step, made)
+            _take(step, made, people.operator)
             done[step.action] += 1
         except (BookingRefused, BadBooking) as refusal:
             # No spot for somebody: that happens to real drivers too, and they drive on.
@@ -89,12 +90,13 @@ def _steps(plans: list[Plan], now: datetime) -> Iterator[Step]:
             (plan.extended_at, "extended"),
             (plan.cancelled_at, "cancelled"),
             (plan.leaves_at, "released"),
+            (plan.leaves_at if plan.driver else None, "paid"),
         ]:
             if at is not None and at <= now:
                 yield Step(at, number, action, plan)
 
 
-def _take(step: Step, made: dict[int, Booking]) -> None:
+def _take(step: Step, made: dict[int, Booking], desk: User) -> None:
     plan = step.plan
     if step.action == "booked":
         made[step.number] = services.book(
@@ -114,6 +116,9 @@ def _take(step: Step, made: dict[int, Booking]) -> None:
             services.extend(booking, ends_at=booking.ends_at + HOUR, by=plan.driver, now=step.at)
         elif step.action == "cancelled":
             services.cancel(booking, by=plan.driver, now=step.at)
+        elif step.action == "paid":
+            method = METHODS[step.number % len(METHODS)]
+            services.record_desk_payment(booking, method=method, by=desk, now=step.at)
         else:
             services.release(booking, by=plan.driver, now=step.at)
 

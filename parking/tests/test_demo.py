@@ -10,8 +10,9 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from accounts.models import Notice, User, Vehicle
-from bookings import availability
-from bookings.models import Booking, State
+from bookings import availability, integrity
+from bookings.models import Booking, Payment, State
+from bookings.payments import ledger
 from lots.models import Lot
 from parking.demo import activity
 from parking.demo import lots as demo_lots
@@ -109,16 +110,20 @@ def test_demo_fills_the_pages_and_makes_nothing_twice():
     assert free_now(activity.FULL) == 0
     assert free_now(activity.NEARLY_FULL) == 1
     check_drivers()
+    check_money()
     check_mails()
     check_nobody_was_refused(told)
-    before = (Lot.objects.count(), Booking.objects.count(), User.objects.count(), Notice.objects.count())
+    before = counts()
 
     told = demo()
 
     assert "Demo lots made: 0." in told
     assert "The demo's bookings are there already." in told
-    after = (Lot.objects.count(), Booking.objects.count(), User.objects.count(), Notice.objects.count())
-    assert after == before
+    assert counts() == before
+
+
+def counts() -> list[int]:
+    return [model.objects.count() for model in (Lot, Booking, User, Notice, Payment)]
 
 
 def check_drivers() -> None:
@@ -132,6 +137,21 @@ def check_drivers() -> None:
     assert {"extended", "cancelled", "released", "started"} <= actions
 
 
+def check_money() -> None:
+    """Whoever drove away has paid, by card or in cash; whoever is still here has not."""
+    drivers = User.objects.filter(email__in=["driver@example.com", "second@example.com"])
+    theirs = ledger.with_money(Booking.objects.filter(driver__in=drivers))
+    for booking in theirs.in_state(State.COMPLETED):
+        account = ledger.account(booking)
+        assert (account.paid, account.due) == (booking.total, 0)
+    assert not Payment.objects.exclude(booking__state=State.COMPLETED).exists()
+    assert set(Payment.objects.values_list("method", "status")) == {
+        ("card", "succeeded"),
+        ("cash", "succeeded"),
+    }
+    assert integrity.find(now=timezone.now()) == []
+
+
 def check_mails() -> None:
     """Only those about the last hour are still to be sent."""
     long_ago = timezone.now() - timedelta(hours=2)
@@ -143,7 +163,7 @@ def check_mails() -> None:
 def check_nobody_was_refused(told: str) -> None:
     line = next(line for line in told.splitlines() if line.startswith("Demo bookings: "))
     parts = line.removeprefix("Demo bookings: ").rstrip(".").split(", ")
-    assert {part.split()[1] for part in parts} == {"booked", "released", "extended", "cancelled"}
+    assert {part.split()[1] for part in parts} == {"booked", "released", "extended", "cancelled", "paid"}
 
 
 def test_the_same_moment_gives_the_same_walk_ins(lot):
