@@ -48,8 +48,9 @@ def victim(db: None) -> User:
 @pytest.fixture
 def booking(victim: User) -> Booking:
     lot = make_lot(3, now=timezone.now() - timedelta(days=9), name="Foreign", payment_timing="prepaid")
-    at = timezone.now().replace(minute=0, second=0, microsecond=0)
-    return reserve(lot, victim, now=at, starts_in=25 * HOUR)
+    now = timezone.now()
+    start = now.replace(minute=0, second=0, microsecond=0) + 25 * HOUR
+    return reserve(lot, victim, now=now, starts_in=start - now)
 
 
 @pytest.fixture
@@ -85,6 +86,7 @@ def rows(booking: Booking, victim: User) -> Rows:
         "usersessions.usersession": found["session"],
         "reference": ((booking.reference,), ("Z" * 16,)),
         "payment": ((payment.pk,), (uuid.uuid4(),)),
+        "bookings.payment": ((payment.pk,), (uuid.uuid4(),)),
         "slug": ((lot.slug,), ("no-such-lot",)),
         "tariff file": ((lot.tariffs.get().pk, "document"), (NONE, "document")),
     }
