@@ -63,6 +63,15 @@ UNFOLD = {
                 ],
             },
             {
+                "title": _("Money"),
+                "items": [
+                    _page(_("Payments"), "payments", "bookings", "payment"),
+                    _page(_("Refunds"), "undo", "bookings", "refund"),
+                    _page(_("Ledger"), "menu_book", "bookings", "ledgerentry"),
+                    _page(_("Receipts"), "receipt_long", "bookings", "receipt"),
+                ],
+            },
+            {
                 "title": _("People"),
                 "items": [
                     _page(_("Users"), "group", "accounts", "user"),

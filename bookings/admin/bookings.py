@@ -26,6 +26,7 @@ from bookings import services
 from bookings.admin.base import OwnLots, ServiceAdmin, add_refusal, amount, local, operator
 from bookings.admin.commands import CANCEL, COMMANDS, Command, form_for, refund
 from bookings.admin.forms import ChooseLotForm, OnBehalfForm
+from bookings.admin.money import MONEY, RECORD_PAYMENT, REFUND, MoneyCommand, money_box
 from bookings.errors import BadBooking, BookingRefused
 from bookings.models import Booking, normalise_plate
 from lots.models import Lot
@@ -49,7 +50,7 @@ def _button(command: Command) -> Any:
         description=command.label,
         icon=command.icon,
         url_path=command.name.replace("_", "-"),
-        permissions=["command"],
+        permissions=[command.permission],
     )
     def page(self: BookingAdmin, request: HttpRequest, object_id: str) -> HttpResponse:
         return self.ask_and_do(request, object_id, command)
@@ -74,7 +75,7 @@ class BookingAdmin(OwnLots, ServiceAdmin):
     search_help_text = _("Reference, e-mail, plate, spot, lot or town")
     ordering = ["-starts_at", "-id"]
     actions = ["check_in_selected", "release_selected", "cancel_selected"]
-    actions_detail = list(COMMANDS)
+    actions_detail = [*COMMANDS, *MONEY]
     change_form_after_template = "admin/bookings/booking/after.html"
     fieldsets = [
         (
@@ -107,6 +108,8 @@ class BookingAdmin(OwnLots, ServiceAdmin):
     extend = _button(COMMANDS["extend"])
     move = _button(COMMANDS["move"])
     cancel = _button(COMMANDS["cancel"])
+    record_payment = _button(RECORD_PAYMENT)
+    refund = _button(REFUND)
 
     # Nothing is typed over or deleted here: staff change bookings by commands, so the rules hold for all.
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -117,6 +120,12 @@ class BookingAdmin(OwnLots, ServiceAdmin):
 
     def has_command_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("bookings.change_booking")  # type: ignore[union-attr]
+
+    def has_payment_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("bookings.add_payment")  # type: ignore[union-attr]
+
+    def has_refund_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("bookings.add_refund")  # type: ignore[union-attr]
 
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str
@@ -144,7 +153,8 @@ class BookingAdmin(OwnLots, ServiceAdmin):
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> Any:
         booking = self.get_object(request, str(object_id))
         found = super().get_actions_detail(request, object_id)
-        fitting = {f"bookings_booking_{c.name}" for c in COMMANDS.values() if booking and c.fits(booking)}
+        commands = [*COMMANDS.values(), *MONEY.values()]
+        fitting = {f"bookings_booking_{c.name}" for c in commands if booking and c.fits(booking)}
         return [button for button in found if button.action_name in fitting]
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
@@ -160,6 +170,8 @@ class BookingAdmin(OwnLots, ServiceAdmin):
                 "total": self.cost(booking),
                 "entries": [(entry, local(entry.at, booking.lot)) for entry in entries],
             }
+            if request.user.has_perm("bookings.view_payment"):  # type: ignore[union-attr]
+                context |= {"money": money_box(booking)}
         return super().render_change_form(request, context, *args, **kwargs)
 
     def ask_and_do(self, request: HttpRequest, object_id: str, command: Command) -> HttpResponse:
@@ -199,6 +211,9 @@ class BookingAdmin(OwnLots, ServiceAdmin):
 
     def _report(self, request: HttpRequest, booking: Booking, command: Command) -> None:
         self.log_change(request, booking, f"{command.label}.")
+        if isinstance(command, MoneyCommand):
+            messages.success(request, f"{booking.reference}: {command.told(booking)}")
+            return
         messages.success(
             request,
             f"{booking.reference}: {booking.get_state_display()}, spot {booking.spot.number}, until "

@@ -31,6 +31,8 @@ class Command:
     is_danger: bool = False
     # What the service calls the form's fields.
     names: tuple[tuple[str, str], ...] = ()
+    # Who may: has_<permission>_permission() of the page.
+    permission: str = "command"
 
     def fits(self, booking: Booking) -> bool:
         return booking.state in self.states
