@@ -60,6 +60,8 @@ def rows(booking: Booking, victim: User) -> Rows:
     payment = services.pay(booking, provider_name="demo", by=victim, now=now)
     free = make_lot(1, now=now - timedelta(days=9), name="Another foreign")
     stay = services.release(park(free, victim, now=now - 2 * HOUR), by=victim, now=now)
+    services.record_desk_payment(stay, method="cash", by=victim, now=now)
+    refund = services.refund(stay, reason="Gate stuck", by=victim, now=now)[0]
     spot = lot.spots.first()
     spot.save()  # made in bulk, it has no history yet
     numbers = {
@@ -67,6 +69,7 @@ def rows(booking: Booking, victim: User) -> Rows:
         "notice": Notice.objects.create(recipient=victim.email, user=victim, subject="Secret"),
         "session": UserSession.objects.create(user=victim, ip="127.0.0.1", session_key="k" * 32),
         "bookings.booking": booking,
+        "bookings.ledgerentry": stay.ledger.charges().get(),
         "bookings.receipt": receipts.issue(stay, now=now),
         "lots.lot": lot,
         "lots.spot": spot,
@@ -87,6 +90,7 @@ def rows(booking: Booking, victim: User) -> Rows:
         "reference": ((booking.reference,), ("Z" * 16,)),
         "payment": ((payment.pk,), (uuid.uuid4(),)),
         "bookings.payment": ((payment.pk,), (uuid.uuid4(),)),
+        "bookings.refund": ((refund.pk,), (uuid.uuid4(),)),
         "slug": ((lot.slug,), ("no-such-lot",)),
         "tariff file": ((lot.tariffs.get().pk, "document"), (NONE, "document")),
     }
