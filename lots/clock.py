@@ -87,7 +87,9 @@ def to_utc(naive_local: datetime, zone: tzinfo, fold: int | None = None) -> date
         jump = _jump_over(naive_local, zone)
         raise NonexistentTime(
             f"{shown} does not exist: the clocks go forward. The next time that does is "
-            f"{jump.astimezone(zone):%Y-%m-%d %H:%M}.", jump)
+            f"{jump.astimezone(zone):%Y-%m-%d %H:%M}.",
+            jump,
+        )
 
     first, second = _moment(naive_local, early), _moment(naive_local, late)
     if first == second or fold == 0:
@@ -97,7 +99,9 @@ def to_utc(naive_local: datetime, zone: tzinfo, fold: int | None = None) -> date
     raise AmbiguousTime(
         f"{shown} comes twice: the clocks go back. Choose "
         f"{first.astimezone(zone):%H:%M (UTC%z)} or {second.astimezone(zone):%H:%M (UTC%z)}.",
-        first, second)
+        first,
+        second,
+    )
 
 
 def first_reaching(naive_local: datetime, zone: tzinfo) -> datetime:

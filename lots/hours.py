@@ -109,14 +109,21 @@ class OpeningHours:
         document: dict[str, Any] = {"twentyfourseven": self.twentyfourseven}
         if self.weekly or not self.twentyfourseven:
             document["regular_hours"] = [
-                {"weekday": window.weekday, "period_begin": clock_time(window.begins),
-                 "period_end": clock_time(window.ends)}
-                for window in self.weekly]
-        for field, periods in (("exceptional_openings", self.openings),
-                               ("exceptional_closings", self.closings)):
+                {
+                    "weekday": window.weekday,
+                    "period_begin": clock_time(window.begins),
+                    "period_end": clock_time(window.ends),
+                }
+                for window in self.weekly
+            ]
+        for field, periods in (
+            ("exceptional_openings", self.openings),
+            ("exceptional_closings", self.closings),
+        ):
             if periods:
-                document[field] = [{"period_begin": _iso(start), "period_end": _iso(end)}
-                                   for start, end in periods]
+                document[field] = [
+                    {"period_begin": _iso(start), "period_end": _iso(end)} for start, end in periods
+                ]
         return document
 
     def with_weekly_of(self, other: OpeningHours) -> OpeningHours:
@@ -199,8 +206,10 @@ class OpeningHours:
         while self.weekly and day <= last:
             midnight = datetime.combine(day, time.min)
             for window in self.on(day.isoweekday()):
-                opens, closes = (first_reaching(midnight + timedelta(minutes=minutes), zone)
-                                 for minutes in (window.begins, window.ends))
+                opens, closes = (
+                    first_reaching(midnight + timedelta(minutes=minutes), zone)
+                    for minutes in (window.begins, window.ends)
+                )
                 yield opens, closes
             day += DAY
 
@@ -230,8 +239,10 @@ def _merged(periods: Iterable[Period]) -> list[Period]:
 def _without(periods: list[Period], closings: Iterable[Period]) -> list[Period]:
     for closes, reopens in closings:
         periods = [
-            piece for opens, ends in periods
-            for piece in ((opens, min(ends, closes)), (max(opens, reopens), ends)) if piece[0] < piece[1]
+            piece
+            for opens, ends in periods
+            for piece in ((opens, min(ends, closes)), (max(opens, reopens), ends))
+            if piece[0] < piece[1]
         ]
     return periods
 
@@ -338,8 +349,11 @@ def to_text(hours: OpeningHours) -> str:
     if hours.twentyfourseven:
         return "24/7"
     days = [(weekday, ",".join(window.times("-") for window in hours.on(weekday))) for weekday in WEEKDAYS]
-    rules = [f"{DAYS[first - 1]}{f'-{DAYS[last - 1]}' if last > first else ''} {times}"
-             for first, last, times in _runs(days) if times]
+    rules = [
+        f"{DAYS[first - 1]}{f'-{DAYS[last - 1]}' if last > first else ''} {times}"
+        for first, last, times in _runs(days)
+        if times
+    ]
     return "; ".join(rules) or "off"
 
 

@@ -26,7 +26,8 @@ def test_the_command_prices_our_documents_and_ocpis(tmp_path):
         {"price_components": [{"type": "TIME", "price": 2.0, "vat": 10.0, "step_size": 300}]}]}"""
 
     assert run(tmp_path, ours).splitlines() == [
-        "Parking  3.00  1 h 30 min at 2 EUR per hour", "Total    3.00  EUR, of which 0.00 tax",
+        "Parking  3.00  1 h 30 min at 2 EUR per hour",
+        "Total    3.00  EUR, of which 0.00 tax",
     ]
     assert '"total": "3.30"' in run(tmp_path, theirs, "--format", "json")
 
@@ -37,8 +38,11 @@ def test_the_command_prices_our_documents_and_ocpis(tmp_path):
         ("not json", [], "is not a JSON file"),
         ("[" * 100_000, [], "is not a JSON file"),
         ('{"currency": "EUR"}', [], "elements: A tariff needs at least one element or package"),
-        ('{"currency": "EUR", "elements": [{"price_components": [{"type": "TIME", "price": NaN}]}]}', [],
-         r"elements\[0\].price_components\[0\].price: "),
+        (
+            '{"currency": "EUR", "elements": [{"price_components": [{"type": "TIME", "price": NaN}]}]}',
+            [],
+            r"elements\[0\].price_components\[0\].price: ",
+        ),
         ('{"currency": "EUR", "packages": []}', [], "at least one element"),
         (None, ["--zone", "Mars/Olympus"], "not an IANA zone"),
         (None, ["--to", "2026-03-03"], "--to: A date alone is not enough"),

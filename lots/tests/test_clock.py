@@ -59,33 +59,39 @@ moments = st.one_of(
 )
 
 
-@pytest.mark.parametrize(("zone", "shown", "moment"), [
-    (BERLIN, "2025-01-15 12:00", "2025-01-15T11:00Z"),
-    (BERLIN, "2025-07-15 12:00", "2025-07-15T10:00Z"),
-    (BERLIN, "2025-03-30 01:59:59.999999", "2025-03-30T00:59:59.999999Z"),
-    (BERLIN, "2025-03-30 03:00", "2025-03-30T01:00Z"),
-    (BERLIN, "2025-10-26 03:00", "2025-10-26T02:00Z"),
-    (NEW_YORK, "2025-03-09 03:00", "2025-03-09T07:00Z"),
-    (LORD_HOWE, "2025-10-05 02:30", "2025-10-04T15:30Z"),
-    (LORD_HOWE, "2025-04-06 02:00", "2025-04-05T15:30Z"),
-    (ZoneInfo("UTC"), "2025-03-30 02:30", "2025-03-30T02:30Z"),
-    (UTC, "2025-03-30 02:30", "2025-03-30T02:30Z"),
-])
+@pytest.mark.parametrize(
+    ("zone", "shown", "moment"),
+    [
+        (BERLIN, "2025-01-15 12:00", "2025-01-15T11:00Z"),
+        (BERLIN, "2025-07-15 12:00", "2025-07-15T10:00Z"),
+        (BERLIN, "2025-03-30 01:59:59.999999", "2025-03-30T00:59:59.999999Z"),
+        (BERLIN, "2025-03-30 03:00", "2025-03-30T01:00Z"),
+        (BERLIN, "2025-10-26 03:00", "2025-10-26T02:00Z"),
+        (NEW_YORK, "2025-03-09 03:00", "2025-03-09T07:00Z"),
+        (LORD_HOWE, "2025-10-05 02:30", "2025-10-04T15:30Z"),
+        (LORD_HOWE, "2025-04-06 02:00", "2025-04-05T15:30Z"),
+        (ZoneInfo("UTC"), "2025-03-30 02:30", "2025-03-30T02:30Z"),
+        (UTC, "2025-03-30 02:30", "2025-03-30T02:30Z"),
+    ],
+)
 def test_to_utc_reads_an_ordinary_local_time(zone: tzinfo, shown: str, moment: str) -> None:
     assert to_utc(local(shown), zone) == utc(moment)
     assert to_utc(local(shown), zone).tzinfo is UTC
     assert to_utc(local(shown), zone, fold=1) == utc(moment)
 
 
-@pytest.mark.parametrize(("zone", "shown", "next_valid"), [
-    (BERLIN, "2025-03-30 02:00", "2025-03-30T01:00Z"),
-    (BERLIN, "2025-03-30 02:30", "2025-03-30T01:00Z"),
-    (BERLIN, "2025-03-30 02:59:59.5", "2025-03-30T01:00Z"),
-    (NEW_YORK, "2025-03-09 02:30", "2025-03-09T07:00Z"),
-    (LORD_HOWE, "2025-10-05 02:15", "2025-10-04T15:30Z"),
-    (SANTIAGO, "2025-09-07 00:00", "2025-09-07T04:00Z"),
-    (APIA, "2011-12-30 12:00", "2011-12-30T10:00Z"),
-])
+@pytest.mark.parametrize(
+    ("zone", "shown", "next_valid"),
+    [
+        (BERLIN, "2025-03-30 02:00", "2025-03-30T01:00Z"),
+        (BERLIN, "2025-03-30 02:30", "2025-03-30T01:00Z"),
+        (BERLIN, "2025-03-30 02:59:59.5", "2025-03-30T01:00Z"),
+        (NEW_YORK, "2025-03-09 02:30", "2025-03-09T07:00Z"),
+        (LORD_HOWE, "2025-10-05 02:15", "2025-10-04T15:30Z"),
+        (SANTIAGO, "2025-09-07 00:00", "2025-09-07T04:00Z"),
+        (APIA, "2011-12-30 12:00", "2011-12-30T10:00Z"),
+    ],
+)
 @pytest.mark.parametrize("fold", [None, 0, 1])
 def test_to_utc_refuses_a_time_the_clocks_jump_over(
     zone: tzinfo, shown: str, next_valid: str, fold: int | None
@@ -100,17 +106,25 @@ def test_a_time_that_does_not_exist_is_refused_in_words() -> None:
     with pytest.raises(NonexistentTime) as refusal:
         to_utc(local("2025-03-30 02:30"), BERLIN)
 
-    assert refusal.value.sentence == str(refusal.value) == (
-        "2025-03-30 02:30 does not exist: the clocks go forward. "
-        "The next time that does is 2025-03-30 03:00.")
+    assert (
+        refusal.value.sentence
+        == str(refusal.value)
+        == (
+            "2025-03-30 02:30 does not exist: the clocks go forward. "
+            "The next time that does is 2025-03-30 03:00."
+        )
+    )
 
 
-@pytest.mark.parametrize(("zone", "shown", "first", "second"), [
-    (BERLIN, "2025-10-26 02:00", "2025-10-26T00:00Z", "2025-10-26T01:00Z"),
-    (BERLIN, "2025-10-26 02:30", "2025-10-26T00:30Z", "2025-10-26T01:30Z"),
-    (NEW_YORK, "2025-11-02 01:59", "2025-11-02T05:59Z", "2025-11-02T06:59Z"),
-    (LORD_HOWE, "2025-04-06 01:45", "2025-04-05T14:45Z", "2025-04-05T15:15Z"),
-])
+@pytest.mark.parametrize(
+    ("zone", "shown", "first", "second"),
+    [
+        (BERLIN, "2025-10-26 02:00", "2025-10-26T00:00Z", "2025-10-26T01:00Z"),
+        (BERLIN, "2025-10-26 02:30", "2025-10-26T00:30Z", "2025-10-26T01:30Z"),
+        (NEW_YORK, "2025-11-02 01:59", "2025-11-02T05:59Z", "2025-11-02T06:59Z"),
+        (LORD_HOWE, "2025-04-06 01:45", "2025-04-05T14:45Z", "2025-04-05T15:15Z"),
+    ],
+)
 def test_to_utc_asks_which_of_two_equal_times_is_meant(
     zone: tzinfo, shown: str, first: str, second: str
 ) -> None:
@@ -129,7 +143,8 @@ def test_to_utc_does_not_take_the_fold_from_the_time_itself() -> None:
 
     assert question.value.first == utc("2025-10-26T00:30Z")
     assert question.value.sentence == (
-        "2025-10-26 02:30 comes twice: the clocks go back. Choose 02:30 (UTC+0200) or 02:30 (UTC+0100).")
+        "2025-10-26 02:30 comes twice: the clocks go back. Choose 02:30 (UTC+0200) or 02:30 (UTC+0100)."
+    )
 
 
 def test_to_utc_refuses_a_moment() -> None:
@@ -165,21 +180,24 @@ def test_first_reaching_is_the_first_minute_that_shows_the_time_or_later(
         assert found == [next(m for m, s in zip(minutes, shown, strict=True) if s >= at) for at in sought]
 
 
-@pytest.mark.parametrize(("text", "moment"), [
-    ("2025-07-01T10:00:00Z", "2025-07-01T10:00Z"),
-    ("2025-07-01T10:00:00+02:00", "2025-07-01T08:00Z"),
-    ("2025-07-01 10:00-0330", "2025-07-01T13:30Z"),
-    ("2025-07-01T10:00+05:59", "2025-07-01T04:01Z"),
-    ("2025-07-01T10:00+14", "2025-06-30T20:00Z"),
-    ("2025-07-01t10:00:00z", "2025-07-01T10:00Z"),
-    ("2025-07-01T10:00:00-00:00", "2025-07-01T10:00Z"),
-    ("2025-07-01T10:00:00.5Z", "2025-07-01T10:00:00.500000Z"),
-    ("2025-07-01T10:00:00.000001Z", "2025-07-01T10:00:00.000001Z"),
-    ("2025-07-01T10:00:00,123456789Z", "2025-07-01T10:00:00.123456Z"),
-    ("2000-01-01T00:00:00+14:00", "1999-12-31T10:00Z"),
-    ("2100-12-31T23:59:59-12:00", "2101-01-01T11:59:59Z"),
-    ("2024-02-29T00:00Z", "2024-02-29T00:00Z"),
-])
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2025-07-01T10:00:00Z", "2025-07-01T10:00Z"),
+        ("2025-07-01T10:00:00+02:00", "2025-07-01T08:00Z"),
+        ("2025-07-01 10:00-0330", "2025-07-01T13:30Z"),
+        ("2025-07-01T10:00+05:59", "2025-07-01T04:01Z"),
+        ("2025-07-01T10:00+14", "2025-06-30T20:00Z"),
+        ("2025-07-01t10:00:00z", "2025-07-01T10:00Z"),
+        ("2025-07-01T10:00:00-00:00", "2025-07-01T10:00Z"),
+        ("2025-07-01T10:00:00.5Z", "2025-07-01T10:00:00.500000Z"),
+        ("2025-07-01T10:00:00.000001Z", "2025-07-01T10:00:00.000001Z"),
+        ("2025-07-01T10:00:00,123456789Z", "2025-07-01T10:00:00.123456Z"),
+        ("2000-01-01T00:00:00+14:00", "1999-12-31T10:00Z"),
+        ("2100-12-31T23:59:59-12:00", "2101-01-01T11:59:59Z"),
+        ("2024-02-29T00:00Z", "2024-02-29T00:00Z"),
+    ],
+)
 def test_parse_instant_reads_a_time_with_an_offset(text: str, moment: str) -> None:
     assert parse_instant(text) == utc(moment)
     assert parse_instant(text).tzinfo is UTC
@@ -199,45 +217,50 @@ YEAR = "The year must be between 2000 and 2100."
 OFFSET = "The offset from UTC must lie between -14:00 and +14:00."
 
 
-@pytest.mark.parametrize(("text", "sentence"), [
-    ("", FORM),
-    ("tomorrow", FORM),
-    ("2025-07-01T10:00:00 02:00", FORM),  # a plus sign lost in a URL
-    ("2025-07-01T10:00:00Z\n", FORM),
-    (" 2025-07-01T10:00:00Z", FORM),
-    ("2025-07-01T10:00:00Z\x00", FORM),
-    ("2025\x00-07-01T10:00:00Z", FORM),
-    ("٢٠٢٥-07-01T10:00:00Z", FORM),
-    ("2025-W27-2T10:00:00Z", FORM),
-    ("20250701T100000Z", FORM),
-    ("1751364000", FORM),
-    ("-2025-07-01T10:00:00Z", FORM),
-    ("12025-07-01T10:00:00Z", FORM),
-    ("2025-07-01T10:00:00+1:00", FORM),
-    ("2025-07-01T10Z", FORM),
-    ("2025-07-01T23:59:99:00Z", FORM),
-    ("2025-07-01Z", FORM),
-    ("2025-07-01", "A date alone is not enough: add the time and offset, for example "
-                   "2030-01-31T14:30:00+01:00."),
-    ("2025-07-01T25:61:00Z", NO_SUCH),
-    ("2025-07-01T24:00:00Z", NO_SUCH),
-    ("2025-07-01T23:59:99Z", NO_SUCH),
-    ("2025-02-29T10:00:00Z", NO_SUCH),
-    ("2025-13-01T10:00:00Z", NO_SUCH),
-    ("2025-00-00T10:00:00Z", NO_SUCH),
-    ("2025-13-01T10:00:00", NO_SUCH),
-    ("2016-12-31T23:59:60Z", "Leap seconds are not supported: seconds run from 00 to 59."),
-    ("0001-01-01T00:00:00+14:00", YEAR),
-    ("0000-01-01T00:00:00Z", YEAR),
-    ("9999-12-31T23:59:59-14:00", YEAR),
-    ("1999-12-31T23:59:59Z", YEAR),
-    ("2101-01-01T00:00:00Z", YEAR),
-    ("2025-07-01T10:00:00+14:01", OFFSET),
-    ("2025-07-01T10:00:00-23:59", OFFSET),
-    ("2025-07-01T10:00:00+25:00", OFFSET),
-    ("2025-07-01T10:00:00+01:60", OFFSET),
-    ("9" * 100_000, FORM),
-])
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", FORM),
+        ("tomorrow", FORM),
+        ("2025-07-01T10:00:00 02:00", FORM),  # a plus sign lost in a URL
+        ("2025-07-01T10:00:00Z\n", FORM),
+        (" 2025-07-01T10:00:00Z", FORM),
+        ("2025-07-01T10:00:00Z\x00", FORM),
+        ("2025\x00-07-01T10:00:00Z", FORM),
+        ("٢٠٢٥-07-01T10:00:00Z", FORM),
+        ("2025-W27-2T10:00:00Z", FORM),
+        ("20250701T100000Z", FORM),
+        ("1751364000", FORM),
+        ("-2025-07-01T10:00:00Z", FORM),
+        ("12025-07-01T10:00:00Z", FORM),
+        ("2025-07-01T10:00:00+1:00", FORM),
+        ("2025-07-01T10Z", FORM),
+        ("2025-07-01T23:59:99:00Z", FORM),
+        ("2025-07-01Z", FORM),
+        (
+            "2025-07-01",
+            "A date alone is not enough: add the time and offset, for example 2030-01-31T14:30:00+01:00.",
+        ),
+        ("2025-07-01T25:61:00Z", NO_SUCH),
+        ("2025-07-01T24:00:00Z", NO_SUCH),
+        ("2025-07-01T23:59:99Z", NO_SUCH),
+        ("2025-02-29T10:00:00Z", NO_SUCH),
+        ("2025-13-01T10:00:00Z", NO_SUCH),
+        ("2025-00-00T10:00:00Z", NO_SUCH),
+        ("2025-13-01T10:00:00", NO_SUCH),
+        ("2016-12-31T23:59:60Z", "Leap seconds are not supported: seconds run from 00 to 59."),
+        ("0001-01-01T00:00:00+14:00", YEAR),
+        ("0000-01-01T00:00:00Z", YEAR),
+        ("9999-12-31T23:59:59-14:00", YEAR),
+        ("1999-12-31T23:59:59Z", YEAR),
+        ("2101-01-01T00:00:00Z", YEAR),
+        ("2025-07-01T10:00:00+14:01", OFFSET),
+        ("2025-07-01T10:00:00-23:59", OFFSET),
+        ("2025-07-01T10:00:00+25:00", OFFSET),
+        ("2025-07-01T10:00:00+01:60", OFFSET),
+        ("9" * 100_000, FORM),
+    ],
+)
 def test_parse_instant_refuses_what_is_not_a_moment(text: str, sentence: str) -> None:
     with pytest.raises(BadTime) as refusal:
         parse_instant(text)
@@ -268,39 +291,45 @@ def test_parse_instant_reads_what_isoformat_writes(moment: datetime, hours: int)
     assert parse_instant(moment.astimezone(timezone(timedelta(hours=hours))).isoformat()) == moment
 
 
-@pytest.mark.parametrize(("zone", "at", "minutes", "expected"), [
-    (BERLIN, "2025-07-01T08:15Z", 15, True),
-    (BERLIN, "2025-07-01T08:16Z", 15, False),
-    (BERLIN, "2025-07-01T08:15:01Z", 15, False),
-    (BERLIN, "2025-07-01T08:15:00.000001Z", 15, False),
-    (BERLIN, "2025-07-01T10:00Z", 120, True),  # noon there
-    (BERLIN, "2025-07-01T09:00Z", 120, False),
-    (BERLIN, "2025-06-30T22:00Z", 1440, True),
-    (ZoneInfo("Asia/Kathmandu"), "2025-07-01T08:15Z", 60, True),  # UTC+05:45
-    (ZoneInfo("Asia/Kathmandu"), "2025-07-01T08:00Z", 60, False),
-    (BERLIN, "2025-03-30T01:00Z", 60, True),
-    (LORD_HOWE, "2025-10-04T15:30Z", 60, False),  # 02:30, the hour began in the gap
-    (BERLIN, "2025-07-01T10:01Z", 1, True),
-])
+@pytest.mark.parametrize(
+    ("zone", "at", "minutes", "expected"),
+    [
+        (BERLIN, "2025-07-01T08:15Z", 15, True),
+        (BERLIN, "2025-07-01T08:16Z", 15, False),
+        (BERLIN, "2025-07-01T08:15:01Z", 15, False),
+        (BERLIN, "2025-07-01T08:15:00.000001Z", 15, False),
+        (BERLIN, "2025-07-01T10:00Z", 120, True),  # noon there
+        (BERLIN, "2025-07-01T09:00Z", 120, False),
+        (BERLIN, "2025-06-30T22:00Z", 1440, True),
+        (ZoneInfo("Asia/Kathmandu"), "2025-07-01T08:15Z", 60, True),  # UTC+05:45
+        (ZoneInfo("Asia/Kathmandu"), "2025-07-01T08:00Z", 60, False),
+        (BERLIN, "2025-03-30T01:00Z", 60, True),
+        (LORD_HOWE, "2025-10-04T15:30Z", 60, False),  # 02:30, the hour began in the gap
+        (BERLIN, "2025-07-01T10:01Z", 1, True),
+    ],
+)
 def test_is_on_grid_counts_local_minutes_since_midnight(
     zone: tzinfo, at: str, minutes: int, expected: bool
 ) -> None:
     assert is_on_grid(utc(at), minutes, zone) is expected
 
 
-@pytest.mark.parametrize(("zone", "at", "minutes", "expected"), [
-    (BERLIN, "2025-07-01T08:15Z", 15, "2025-07-01T08:15Z"),
-    (BERLIN, "2025-07-01T08:15:00.000001Z", 15, "2025-07-01T08:30Z"),
-    (BERLIN, "2025-07-01T21:59:59Z", 15, "2025-07-01T22:00Z"),
-    (BERLIN, "2025-07-01T21:21Z", 50, "2025-07-01T22:00Z"),  # 23:21, the grid starts anew at midnight
-    (BERLIN, "2025-03-30T00:46Z", 15, "2025-03-30T01:00Z"),
-    (BERLIN, "2025-03-30T00:01Z", 120, "2025-03-30T02:00Z"),  # 02:00 is in the gap, so 04:00
-    (BERLIN, "2025-10-26T00:01Z", 120, "2025-10-26T01:00Z"),  # 02:00 for the second time
-    (LORD_HOWE, "2025-10-04T14:31Z", 60, "2025-10-04T16:00Z"),  # 01:01 to 03:00
-    (LORD_HOWE, "2025-04-05T14:31Z", 60, "2025-04-05T15:30Z"),  # 01:31 for the first time to 02:00
-    (SANTIAGO, "2025-09-06T12:00Z", 1440, "2025-09-08T03:00Z"),  # the 7th had no midnight
-    (APIA, "2011-12-30T09:01Z", 60, "2011-12-30T10:00Z"),
-])
+@pytest.mark.parametrize(
+    ("zone", "at", "minutes", "expected"),
+    [
+        (BERLIN, "2025-07-01T08:15Z", 15, "2025-07-01T08:15Z"),
+        (BERLIN, "2025-07-01T08:15:00.000001Z", 15, "2025-07-01T08:30Z"),
+        (BERLIN, "2025-07-01T21:59:59Z", 15, "2025-07-01T22:00Z"),
+        (BERLIN, "2025-07-01T21:21Z", 50, "2025-07-01T22:00Z"),  # 23:21, the grid starts anew at midnight
+        (BERLIN, "2025-03-30T00:46Z", 15, "2025-03-30T01:00Z"),
+        (BERLIN, "2025-03-30T00:01Z", 120, "2025-03-30T02:00Z"),  # 02:00 is in the gap, so 04:00
+        (BERLIN, "2025-10-26T00:01Z", 120, "2025-10-26T01:00Z"),  # 02:00 for the second time
+        (LORD_HOWE, "2025-10-04T14:31Z", 60, "2025-10-04T16:00Z"),  # 01:01 to 03:00
+        (LORD_HOWE, "2025-04-05T14:31Z", 60, "2025-04-05T15:30Z"),  # 01:31 for the first time to 02:00
+        (SANTIAGO, "2025-09-06T12:00Z", 1440, "2025-09-08T03:00Z"),  # the 7th had no midnight
+        (APIA, "2011-12-30T09:01Z", 60, "2011-12-30T10:00Z"),
+    ],
+)
 def test_next_on_grid_finds_the_first_grid_time(zone: tzinfo, at: str, minutes: int, expected: str) -> None:
     assert next_on_grid(utc(at), minutes, zone) == utc(expected)
 
@@ -336,20 +365,54 @@ def test_a_grid_is_between_a_minute_and_a_day(minutes: int) -> None:
             ask(utc("2025-07-01T10:00Z"), minutes, BERLIN)
 
 
-@pytest.mark.parametrize("name", [
-    "Europe/Berlin", "Europe/Stockholm", "Europe/Kyiv", "America/New_York", "America/Argentina/Ushuaia",
-    "Asia/Kolkata", "Australia/Lord_Howe", "Etc/GMT+5", "Etc/UTC", "UTC",
-])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Europe/Berlin",
+        "Europe/Stockholm",
+        "Europe/Kyiv",
+        "America/New_York",
+        "America/Argentina/Ushuaia",
+        "Asia/Kolkata",
+        "Australia/Lord_Howe",
+        "Etc/GMT+5",
+        "Etc/UTC",
+        "UTC",
+    ],
+)
 def test_fits_zone_takes_the_zone_of_a_place(name: str) -> None:
     assert fits_zone(name)
     assert ZoneInfo(name)
 
 
-@pytest.mark.parametrize("name", [
-    "", "Mars/Olympus", "europe/berlin", "Europe/Berlin ", "Europe", "../etc/passwd", "/etc/localtime",
-    "localtime", "Factory", "posix/Europe/Berlin", "right/Europe/Berlin", "GB", "EST", "CET", "GMT", "Zulu",
-    "US/Eastern", "Asia/Calcutta", "Europe/Kiev", "UTC\x00", "+01:00", "Etc/GMT+0", "Etc/GMT+13",
-])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "Mars/Olympus",
+        "europe/berlin",
+        "Europe/Berlin ",
+        "Europe",
+        "../etc/passwd",
+        "/etc/localtime",
+        "localtime",
+        "Factory",
+        "posix/Europe/Berlin",
+        "right/Europe/Berlin",
+        "GB",
+        "EST",
+        "CET",
+        "GMT",
+        "Zulu",
+        "US/Eastern",
+        "Asia/Calcutta",
+        "Europe/Kiev",
+        "UTC\x00",
+        "+01:00",
+        "Etc/GMT+0",
+        "Etc/GMT+13",
+    ],
+)
 def test_fits_zone_refuses_other_names(name: str) -> None:
     assert not fits_zone(name)
 

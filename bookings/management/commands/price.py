@@ -40,7 +40,9 @@ class Command(BaseCommand):
         kwh = options["kwh"]
         try:
             found = price(
-                tariff, moment("--from", options["starts_at"]), moment("--to", options["ends_at"]),
+                tariff,
+                moment("--from", options["starts_at"]),
+                moment("--to", options["ends_at"]),
                 zone=ZoneInfo(options["zone"]),
                 kwh=None if kwh is None else documents.amount(kwh, "--kwh"),
                 charging_ends_at=moment("--charging-until", options["charging_until"]),
