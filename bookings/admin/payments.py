@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import flatten
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
@@ -126,7 +127,7 @@ class PaymentAdmin(MoneyAdmin):
         ("begun", "settled", "flagged"),
         ("staff", "note"),
     ]
-    readonly_fields = fields
+    readonly_fields = flatten(fields)  # type: ignore[arg-type]
 
 
 @admin.register(Refund)
@@ -151,7 +152,7 @@ class RefundAdmin(MoneyAdmin):
         ("staff", "note"),
         "transaction",
     ]
-    readonly_fields = fields
+    readonly_fields = flatten(fields)  # type: ignore[arg-type]
 
     def has_hand_over_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("bookings.change_refund")  # type: ignore[union-attr]
@@ -188,7 +189,7 @@ class LedgerAdmin(MoneyAdmin):
     search_fields = ["booking__reference", "reference", "booking__driver__email"]
     ordering = ["-at", "-pk"]
     fields = [("when", "of_booking"), ("kind", "provider"), ("sum", "reference"), ("reason", "staff")]
-    readonly_fields = fields
+    readonly_fields = flatten(fields)  # type: ignore[arg-type]
 
     @display(description=_("at"), ordering="at")
     def when(self, entry: LedgerEntry) -> str:

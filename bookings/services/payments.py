@@ -266,9 +266,11 @@ def record_desk_payment(
     if method not in DESK_METHODS:
         raise BadBooking("method", "Say how it was paid: cash or card.", code="invalid_choice")
     with core.command(booking, now) as fresh:
-        known = fresh.payments.filter(pk=request_id).first() if request_id else None
-        if known:
+        known = Payment.objects.filter(pk=request_id).first() if request_id else None
+        if known and known.booking_id == fresh.pk:
             return known
+        if known:
+            raise BadBooking("request_id", "This form took another booking's money. Open it anew.")
         if fresh.state == State.EXPIRED:
             raise HoldExpired
         due = _due(fresh)

@@ -539,6 +539,18 @@ def test_the_same_desk_form_sent_twice_is_one_payment(lot, alice, olga, now):
     assert money(booking)[1] == "1.00"
 
 
+def test_a_desk_form_is_good_for_its_own_booking_only(lot, alice, bob, olga, now):
+    form = uuid.uuid4()
+    first, other = reserve(lot, alice), reserve(lot, bob)
+    services.record_desk_payment(first, method="cash", by=olga, now=now, request_id=form)
+
+    with pytest.raises(BadBooking) as refused:
+        services.record_desk_payment(other, method="cash", by=olga, now=now, request_id=form)
+
+    assert refused.value.field == "request_id"
+    assert money(other)[1] == "0.00"
+
+
 def test_what_the_desk_owes_waits_until_somebody_hands_it_over(prepaid, alice, olga, now):
     booking = reserve(prepaid, alice)
     services.record_desk_payment(booking, method="cash", by=olga, now=now)
