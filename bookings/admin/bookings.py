@@ -41,6 +41,7 @@ STATE_COLOURS = {
     "no_show": "danger",
 }
 LOTS_SHOWN = 30
+SHORTEST_REFERENCE = 4  # characters of a reference worth searching by
 
 
 def _button(command: Command) -> Any:
@@ -132,8 +133,10 @@ class BookingAdmin(OwnLots, ServiceAdmin):
     ) -> tuple[QuerySet[Booking], bool]:
         found = Q()
         for word in search_term.split()[:8]:
+            # The "2" of "alexander 2" is a spot, not the beginning of every thirty-second reference.
+            reference = Q(reference__istartswith=word) if len(word) >= SHORTEST_REFERENCE else Q()
             found &= (
-                Q(reference__istartswith=word)
+                reference
                 | Q(driver__email__icontains=word)
                 | Q(driver__name__icontains=word)
                 | Q(spot__number__iexact=word)
