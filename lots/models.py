@@ -15,6 +15,7 @@ from django.db.models import Exists, F, Q
 from django.utils.translation import gettext_lazy as _
 from simple_history.models import HistoricalRecords
 
+from accounts.connectors import CONNECTORS
 from accounts.models import User, Vehicle
 from lots import clock, rates
 from lots.fields import CodeSetField, NumberKeyField, ScarcityField, code_filter, read_codes
@@ -26,16 +27,6 @@ FEATURES = [
     ("ev", _("EV charging")),
     ("family", _("family")),
     ("guarded", _("guarded")),
-]
-# OCPI connector types.
-CONNECTORS = [
-    ("IEC_62196_T2", _("Type 2")),
-    ("IEC_62196_T2_COMBO", _("CCS2")),
-    ("IEC_62196_T1", _("Type 1")),
-    ("IEC_62196_T1_COMBO", _("CCS1")),
-    ("CHADEMO", _("CHAdeMO")),
-    ("NACS", _("NACS")),
-    ("DOMESTIC_F", _("Schuko")),
 ]
 
 

@@ -218,7 +218,9 @@ def test_sessions_are_listed_and_ended_by_their_owner(mia: Client, member: User)
 @pytest.mark.django_db
 def test_connectors_are_the_ones_spots_have():
     from accounts.connectors import CONNECTORS
-    from lots.models import CONNECTORS as of_spots
+    from lots.models import Spot
+
+    of_spots = Spot._meta.get_field("connector").flatchoices
 
     assert [code for code, _name in CONNECTORS] == [code for code, _name in of_spots]
 
