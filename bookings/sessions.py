@@ -7,11 +7,10 @@ all: SessionError names the first place that is wrong.
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +19,8 @@ from zoneinfo import ZoneInfo
 
 import openpyxl
 from openpyxl.utils.exceptions import InvalidFileException
+
+from accounts import csv_files
 
 # Our word -> the headings it goes by (lower case, without units, words joined by "_").
 HEADINGS = {
@@ -215,25 +216,26 @@ def _name(value: Any) -> str:
 
 def _csv(path: Path) -> _Table:
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        with _refusals(path):
+            rows = _csv_rows(path, csv_files.decode(path.read_bytes()))
     except OSError as error:
         raise SessionError(path, "", f"the file cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise SessionError(path, f"line {line}", "the file is not UTF-8 text") from None
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    rows = _csv_rows(path, reader)
     _, headings = next(rows, (1, []))
     return _Table(headings, rows)
 
 
-def _csv_rows(path: Path, reader: Any) -> Iterator[tuple[int, list[Any]]]:
+def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, list[Any]]]:
+    with _refusals(path):
+        yield from csv_files.records(text)
+
+
+@contextmanager
+def _refusals(path: Path) -> Iterator[None]:
     try:
-        for cells in reader:
-            if cells:
-                yield reader.line_num, cells
-    except csv.Error as error:
-        raise SessionError(path, f"line {reader.line_num}", f"this is not CSV ({error})") from None
+        yield
+    except csv_files.CsvRefused as refused:
+        first = refused.problems[0]
+        raise SessionError(path, f"line {first.line}", first.sentence) from None
 
 
 def _xlsx(path: Path) -> _Table:
