@@ -1,5 +1,6 @@
 """Every knob of Parkwell. Each is an environment variable with a default that is safe to start with."""
 
+import os
 import secrets
 from pathlib import Path
 
@@ -105,6 +106,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "parking.middleware.RequestIdMiddleware",
+    "parking.metrics.MetricsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -422,6 +424,8 @@ ADMIN_POLICY = {
 }
 PERMISSIONS_POLICY = "camera=(), microphone=(), geolocation=(self), payment=(), usb=(), interest-cohort=()"
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=not DEBUG)
+# Whoever watches comes from inside, past the proxy that speaks TLS.
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]
 SECURE_HSTS_SECONDS = 0 if DEBUG else 365 * 24 * 3600
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not DEBUG
 SECURE_REFERRER_POLICY = "same-origin"
@@ -429,6 +433,19 @@ if TRUSTED_PROXY_COUNT:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
+
+# --- Watching and recovering ------------------------------------------------------------------------------
+# /metrics answers whoever shows this token; without one it does not exist, but for developers.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+METRICS_DIR = env.str("METRICS_DIR", default=str(VAR / "metrics"))
+Path(METRICS_DIR).mkdir(parents=True, exist_ok=True)
+# Where the web processes add up what each has counted; its library looks here when it is imported.
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = METRICS_DIR
+SENTRY_DSN = env.str("SENTRY_DSN", default="")
+SLOW_QUERY_MS = env.int("SLOW_QUERY_MS", default=500)  # 0: none is logged
+BACKUP_DIR = env.str("BACKUP_DIR", default=str(VAR / "backups"))
+BACKUP_RECIPIENT = env.str("BACKUP_RECIPIENT", default="")
+BACKUP_KEEP_DAYS = env.int("BACKUP_KEEP_DAYS", default=30)
 
 # One JSON object a line for machines; plain lines for whoever watches a terminal.
 LOG_FORMAT = env.str("LOG_FORMAT", default="plain" if DEBUG else "json")

@@ -3,6 +3,8 @@
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
+from parking.metrics import metrics
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", include("allauth.urls")),
     path("accounts/", include("accounts.urls")),
@@ -13,6 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("bookings/", include("bookings.urls")),
     path("payments/", include("bookings.payment_urls")),
     path("", include("bookings.urls_lots")),
+    path("metrics", metrics),
     path("admin/", admin.site.urls),
 ]
 

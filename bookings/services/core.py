@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -13,7 +14,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import User
-from bookings import guards, notices, pricing
+from bookings import guards, notices, pricing, signals
 from bookings.errors import AlreadyParked, BadBooking, InvalidTransition, LotClosed, SpotTaken
 from bookings.models import Booking, Refund, State, TimelineEntry
 from bookings.payments import settling
@@ -30,7 +31,10 @@ def lock_lot(lot_id: int) -> Lot:
     Lock first and look in a second query: one statement that does both double-books under READ COMMITTED.
     On SQLite the transaction itself holds the write lock from its beginning (IMMEDIATE).
     """
-    return Lot.objects.select_for_update(no_key=True).get(pk=lot_id)
+    start = time.perf_counter()
+    lot = Lot.objects.select_for_update(no_key=True).get(pk=lot_id)
+    signals.lot_locked.send_robust(Lot, seconds=time.perf_counter() - start)
+    return lot
 
 
 @contextmanager

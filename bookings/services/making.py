@@ -8,7 +8,7 @@ from functools import partial
 from django.db import transaction
 
 from accounts.models import User
-from bookings import availability, notices, promises
+from bookings import availability, notices, promises, signals
 from bookings.errors import (
     AlreadyParked,
     BadBooking,
@@ -34,6 +34,7 @@ HOLD_AGAIN = timedelta(minutes=2)  # so long a driver who let a hold run out lea
 MOST_PLATE = 20
 
 
+@signals.answers
 def book(
     *,
     lot_id: int,

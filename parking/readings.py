@@ -1,0 +1,38 @@
+"""What the database says of the system's health, as numbers: for /metrics, the doctor and the back office."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import NamedTuple
+
+from django.db.models import Min
+
+from accounts.models import Notice
+from bookings.models import Booking, State
+
+
+class Reading(NamedTuple):
+    name: str
+    about: str
+    value: float
+
+
+def read(*, now: datetime) -> Iterator[Reading]:
+    """A handful of cheap, indexed questions."""
+    due = Notice.objects.due(now)
+    oldest = due.aggregate(Min("not_before"))["not_before__min"]
+    yield Reading("outbox_due", "Notices that should have been sent by now.", due.count())
+    yield Reading("outbox_oldest_seconds", "Age of the oldest of them.", _age(oldest, now))
+    yield Reading("outbox_failed", "Notices given up on.", Notice.objects.exclude(failed_at=None).count())
+    lapsed = Booking.objects.holds_over(now).aggregate(Min("held_until"))["held_until__min"]
+    yield Reading("holds_overdue_seconds", "Age of the oldest hold nobody has let go.", _age(lapsed, now))
+    ended = Booking.objects.to_end(now).aggregate(Min("ends_at"))["ends_at__min"]
+    yield Reading("stays_overdue_seconds", "Age of the oldest stay nobody has ended.", _age(ended, now))
+    for state in (State.HELD, State.CONFIRMED, State.ACTIVE):
+        count = Booking.objects.in_state(state).count()
+        yield Reading(f"bookings_{state.value}", f"Bookings that are {state.value} now.", count)
+
+
+def _age(since: datetime | None, now: datetime) -> float:
+    return max((now - since).total_seconds(), 0.0) if since else 0.0
