@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import zoneinfo
 from pathlib import Path
 
 import environ
@@ -244,7 +245,7 @@ ACCOUNT_EMAIL_NOTIFICATIONS = True
 ALLAUTH_USER_CODE_FORMAT = {"numeric": True, "dashed": False, "length": 6}
 ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
 # Where each app says which of its columns tell about a person.
-PRIVACY = ["accounts.privacy", "lots.privacy", "bookings.privacy"]
+PRIVACY = ["accounts.privacy", "lots.privacy", "bookings.privacy", "reports.privacy"]
 OTP_TOTP_ISSUER = "Parkwell"
 OTP_ADMIN_HIDE_SENSITIVE_DATA = True
 HEADLESS_CLIENTS = ("app",)
@@ -349,6 +350,10 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+# The zone that new schedules begin in; each row's own can be changed in the back office.
+SCHEDULE_TIMEZONE = env.str("SCHEDULE_TIMEZONE", default="UTC")
+if SCHEDULE_TIMEZONE not in zoneinfo.available_timezones():
+    raise ImproperlyConfigured("SCHEDULE_TIMEZONE is no time zone; write for example Europe/Berlin.")
 
 # --- Mail -----------------------------------------------------------------------------------------------
 # Mail is a row first (accounts.outbox); the sweep hands it to the transport named here.

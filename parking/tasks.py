@@ -1,9 +1,0 @@
-"""What the clock starts for the house itself."""
-
-from celery import shared_task
-from django.core.management import call_command
-
-
-@shared_task
-def clear_sessions() -> None:
-    call_command("clearsessions")

@@ -1,0 +1,84 @@
+"""The periodic jobs: what is done once a day or once a month.
+
+To add one, write a function and a line in JOBS:
+
+    def daily_reminder(period: Period, now: datetime) -> Counts: ...
+
+It is called for each period, by the clock or because staff asked (runs.ask), and gives counts for the
+ledger of runs. A worker can die in the middle and another does the period again, and staff may ask for a
+period that was done: so each effect is idempotent by itself, as a notice is whose event names the period
+(outbox.owe(event=f"daily-reminder:{period.key}:{user.pk}", …)). `still_good_for` says for how long after
+its due time a period that an outage kept from running is worth doing; after that it is flagged as missed.
+`manage.py setup` makes the schedule row; from then on the row says when, in which zone, and whether.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.core.management import call_command
+
+from accounts import limits, outbox
+from reports.models import JobRun
+from reports.periods import Cadence, Period
+from reports.timing import Daily, Monthly
+
+Counts = dict[str, int]
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodJob:
+    name: str  # as in the API's jobs/{name}/ and in JobRun.job
+    title: str  # of the schedule row
+    when: Daily | Monthly | None  # None: only when somebody asks
+    work: Callable[[Period, datetime], Counts]
+    still_good_for: timedelta
+    about: str
+
+    @property
+    def task(self) -> str:
+        """The Celery task that the schedule row names."""
+        return f"reports.jobs.{self.name}"
+
+    @property
+    def cadence(self) -> Cadence:
+        return "month" if isinstance(self.when, Monthly) else "day"
+
+
+def tidy_up(_period: Period, now: datetime) -> Counts:
+    return {
+        "limits": limits.forget_used_up(),
+        "mails": outbox.forget_old(now=now),
+        "runs": JobRun.objects.forget_old(now),
+    }
+
+
+def clear_sessions(_period: Period, _now: datetime) -> Counts:
+    call_command("clearsessions")
+    return {}
+
+
+JOBS: dict[str, PeriodJob] = {
+    job.name: job
+    for job in [
+        PeriodJob(
+            "clear-sessions",
+            "Clear sessions",
+            Daily(3, 10),
+            clear_sessions,
+            still_good_for=DAY,
+            about="Deletes sessions that are over.",
+        ),
+        PeriodJob(
+            "tidy-up",
+            "Tidy up mail",
+            Daily(3, 20),
+            tidy_up,
+            still_good_for=DAY,
+            about="Forgets delivered mails after a month, used-up limits, and job runs after a year.",
+        ),
+    ]
+}

@@ -1,0 +1,25 @@
+"""What the clock starts here: a task for each periodic job, and the sweep that catches up with all."""
+
+from __future__ import annotations
+
+from celery import shared_task
+from django.utils import timezone
+
+from reports import runs
+from reports.jobs import JOBS, PeriodJob
+
+
+@shared_task
+def run_due_jobs() -> int:
+    return runs.run_due(now=timezone.now())
+
+
+def _task_of(job: PeriodJob) -> None:
+    def task() -> int:
+        return runs.run_due(now=timezone.now(), job=job)
+
+    shared_task(task, name=job.task)
+
+
+for _job in JOBS.values():
+    _task_of(_job)
