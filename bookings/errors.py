@@ -103,6 +103,26 @@ class AlreadyRefunded(BookingRefused):
     message = "Everything that was paid has gone back already."
 
 
+class NotFull(BookingRefused):
+    code = "not_full"
+    message = "A spot is free for that time: book it."
+
+
+class AlreadyWaiting(BookingRefused):
+    code = "already_waiting"
+    message = "You are in line for this lot and a part of that time already."
+
+
+class WaitlistLimit(BookingRefused):
+    code = "waitlist_limit"
+    message = "You wait for as many places as one may. Leave one of the lines first."
+
+
+class NoOffer(BookingRefused):
+    code = "no_offer"
+    message = "There is no offer for you at the moment."
+
+
 class TooEarly(BookingRefused):
     code = "too_early"
     message = "It is too early for that."

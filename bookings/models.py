@@ -276,3 +276,4 @@ class TimelineEntry(models.Model):
 from bookings.keys import IdempotencyKey as IdempotencyKey  # noqa: E402
 from bookings.payments.models import LedgerEntry, Payment, ProviderEvent, Refund  # noqa: E402, F401
 from bookings.receipt_models import Receipt, ReceiptCounter  # noqa: E402, F401
+from bookings.waitlist_models import WaitlistEntry, WaitlistState  # noqa: E402, F401

@@ -25,6 +25,29 @@ def owe(booking: Booking, kind: str, *, now: datetime, **more: Any) -> None:
     )
 
 
+def owe_offer(booking: Booking, entry: str, *, now: datetime) -> None:
+    """Tell who is next in line that a spot is held for them; pointless once the hold is over.
+
+    `entry` is the reference of their place on the waitlist: the mail leads there.
+    """
+    if booking.driver is None or booking.held_until is None:
+        return
+    offered_until = booking.held_until.astimezone(booking.lot.zone).isoformat()
+    outbox.owe(
+        template="bookings/email/waitlist_offer",
+        recipient=booking.driver.email,
+        user=booking.driver,
+        event=f"booking:{booking.reference}:waitlist_offer:0",
+        context={
+            "booking": frozen(booking, booking.lot, booking.spot),
+            "entry": entry,
+            "offered_until": offered_until,
+        },
+        now=now,
+        expires_at=booking.held_until,
+    )
+
+
 def frozen(booking: Booking, lot: Lot, spot: Spot) -> dict[str, Any]:
     """What a mail says, as it was when it was owed; times are ISO in the lot's own zone."""
 

@@ -40,6 +40,13 @@ INVENTORY = [
         rows_go=True,
     ),
     Table(
+        "bookings.WaitlistEntry",
+        "driver",
+        personal=dict.fromkeys(["driver", "reference", "plate", "features"]),
+        other=("vehicle_kind", "state", "passed_over"),
+        rows_go=True,
+    ),
+    Table(
         "bookings.Payment",
         "booking__driver",
         personal={"details": {}, "note": "", "redirect_url": ""},

@@ -34,3 +34,8 @@ def roll_on_overstays() -> int:
 @shared_task
 def reconcile_payments() -> int:
     return services.reconcile_payments(now=timezone.now())
+
+
+@shared_task
+def serve_waitlist() -> int:
+    return services.serve_waitlist(now=timezone.now())

@@ -36,6 +36,12 @@ JOBS = [
         "Lets open-ended stays go on while nobody else is due.",
     ),
     Job(
+        "Serve the waitlist",
+        "bookings.tasks.serve_waitlist",
+        Every(15),
+        "Offers free spots to those who wait for them.",
+    ),
+    Job(
         "Reconcile payments",
         "bookings.tasks.reconcile_payments",
         Every(60),

@@ -273,6 +273,12 @@ OPERATOR_ADDRESS = [line.strip() for line in env.str("OPERATOR_ADDRESS", default
 OPERATOR_TAX_NUMBER = env.str("OPERATOR_TAX_NUMBER", default="")
 OPERATOR_EMAIL = env.str("OPERATOR_EMAIL", default="")
 
+# --- Waitlist -------------------------------------------------------------------------------------------
+# So long a freed spot is held for whoever is next in line, but never beyond the start.
+WAITLIST_OFFER_MINUTES = env.int("WAITLIST_OFFER_MINUTES", default=15)
+if not 1 <= WAITLIST_OFFER_MINUTES <= 24 * 60:
+    raise ImproperlyConfigured("WAITLIST_OFFER_MINUTES must lie between 1 and 1440.")
+
 # --- API ------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [

@@ -26,9 +26,11 @@ from bookings.services.premises import (
 from bookings.services.reconciling import reconcile_payments
 from bookings.services.stays import check_in, price_so_far, release
 from bookings.services.sweeps import end_stays, lapse_holds, mark_no_shows, roll_on_overstays, start_stays
+from bookings.services.waitlist import accept, join, leave, serve_waitlist, snooze
 
 __all__ = [
     "HOLD",
+    "accept",
     "apply_provider_state",
     "apply_refund_state",
     "book",
@@ -38,7 +40,9 @@ __all__ = [
     "confirm",
     "end_stays",
     "extend",
+    "join",
     "lapse_holds",
+    "leave",
     "mark_no_shows",
     "move",
     "pay",
@@ -50,9 +54,11 @@ __all__ = [
     "release",
     "remove_lot",
     "roll_on_overstays",
+    "serve_waitlist",
     "set_capacity",
     "set_spot_in_service",
     "settle",
+    "snooze",
     "start_stays",
     "update_spot",
 ]

@@ -16,7 +16,7 @@ from django.utils import timezone
 from accounts.models import User
 from bookings import guards, notices, pricing, signals
 from bookings.errors import AlreadyParked, BadBooking, InvalidTransition, LotClosed, SpotTaken
-from bookings.models import Booking, Refund, State, TimelineEntry
+from bookings.models import Booking, Refund, State, TimelineEntry, WaitlistEntry
 from bookings.payments import settling
 from bookings.pieces import LONGEST_STAY
 from lots import clock, money
@@ -60,8 +60,29 @@ def command(booking: Booking, now: datetime) -> Iterator[Booking]:
         fresh = _locked(booking.pk)
         fresh.lot = lot
         fresh.spot.lot = lot
+        kept = _kept(fresh)
         catch_up(fresh, now)
         yield fresh
+        if kept and kept != _kept(fresh):
+            pass_on(lot, now, kept[1:])
+
+
+def _kept(booking: Booking) -> tuple[int, datetime, datetime] | None:
+    """The spot and the period a booking keeps others off; None where it does not."""
+    return (booking.spot_id, booking.starts_at, booking.ends_at) if booking.is_occupying else None
+
+
+def pass_on(lot: Lot, now: datetime, freed: tuple[datetime, datetime] | None = None) -> None:
+    """Offer what was freed to those who wait for it, in the transaction that frees it: nobody jumps the line.
+
+    The lot is locked. `freed` is the period in question; None: look at everybody who waits here.
+    """
+    in_line = WaitlistEntry.objects.waiting(now).filter(lot=lot)
+    if (in_line.overlapping(*freed) if freed else in_line).exists():
+        # Here and not above: the waitlist books, so it stands on this module.
+        from bookings.services import waitlist
+
+        waitlist.serve(lot, now=now, freed=freed)
 
 
 def _locked(pk: int) -> Booking:
@@ -92,6 +113,8 @@ def transition(
         )
     booking.state = to
     booking.save()
+    if was == State.HELD:
+        WaitlistEntry.objects.follow(booking, by=by, now=now)
     sequence = append(booking, action, from_state=was, by=by, now=now, reason=reason, details=details)
     if booking.is_over:
         settle(booking, reason=reason or "Less was due than was paid.", by=by, now=now)
@@ -151,10 +174,16 @@ def catch_up_lot(lot: Lot, now: datetime) -> None:
         .order_by("-state", "pk")
         .values_list("pk", flat=True)
     )
+    freed = []
     for pk in list(due):
         booking = _locked(pk)
         booking.lot = lot
+        kept = _kept(booking)
         catch_up(booking, now)
+        if kept and not booking.is_occupying:
+            freed.append(kept[1:])
+    if freed:
+        pass_on(lot, now, (min(starts for starts, _ends in freed), max(ends for _starts, ends in freed)))
 
 
 def catch_up(booking: Booking, now: datetime) -> bool:
@@ -162,7 +191,8 @@ def catch_up(booking: Booking, now: datetime) -> bool:
     moved = False
     if booking.hold_is_over(now):
         transition(booking, State.EXPIRED, "expired", by=None, now=now)
-        notices.owe(booking, "expired", now=now)
+        if not WaitlistEntry.objects.filter(offer=booking).exists():
+            notices.owe(booking, "expired", now=now)
         moved = True
     if booking.is_missed(now):
         _no_show(booking, now)

@@ -32,6 +32,7 @@ HOLD = timedelta(minutes=10)
 MOST_HOLDS = 2
 HOLD_AGAIN = timedelta(minutes=2)  # so long a driver who let a hold run out leaves its time to others
 MOST_PLATE = 20
+NO_SUCH_SPOT = "No spot of this lot offers what was asked for."
 
 
 @signals.answers
@@ -88,6 +89,20 @@ def confirm(booking: Booking, *, by: User | None, now: datetime) -> Booking:
     raise HoldExpired
 
 
+def check(lot: Lot, wish: Wish, now: datetime) -> tuple[datetime, datetime]:
+    """The period a wish means, where this lot's rules and hours allow it and it has a spot like that."""
+    starts_at, ends_at = _period(lot, wish, now)
+    core.check_open(lot, starts_at, ends_at)
+    if not lot.spots.in_service().offering(features=wish.features, vehicle_kind=wish.vehicle_kind).exists():
+        raise SpotUnsuitable(NO_SUCH_SPOT)
+    return starts_at, ends_at
+
+
+def offer(lot: Lot, wish: Wish, *, driver: User, plate: str, until: datetime, now: datetime) -> Booking:
+    """Hold a spot for whoever is next in line, beside the holds they keep themselves. The lot is locked."""
+    return _book(lot, wish, driver, None, plate, True, None, None, now, offered_until=until)
+
+
 def _book(
     lot: Lot,
     wish: Wish,
@@ -98,6 +113,7 @@ def _book(
     source_id: str | None,
     promise: promises.Promise | None,
     now: datetime,
+    offered_until: datetime | None = None,
 ) -> Booking:
     starts_at, ends_at = _period(lot, wish, now)
     core.check_open(lot, starts_at, ends_at)
@@ -110,7 +126,7 @@ def _book(
         lot=lot,
         spot=spot,
         driver=driver,
-        plate=_clean_plate(plate),
+        plate=clean_plate(plate),
         plate_normalised=normalise_plate(plate),
         vehicle_kind=wish.vehicle_kind,
         features=wish.features,  # type: ignore[misc]  # the stubs know no column of ours
@@ -133,9 +149,13 @@ def _book(
         promise.check_price(booking)
     if hold is None:
         hold = source_id is None and _wants_payment(booking)
-    _enter(booking, hold, now)
+    if offered_until:
+        booking.state, booking.held_until = State.HELD, offered_until
+    else:
+        _enter(booking, hold, now)
     booking.save(force_insert=True)
-    core.append(booking, "held" if hold else "booked", from_state="", by=by, now=now, sequence=1)
+    action = "offered" if offered_until else "held" if hold else "booked"
+    core.append(booking, action, from_state="", by=by, now=now, sequence=1)
     if not hold:
         notices.owe(booking, "confirmed", now=now)
     return booking
@@ -162,14 +182,14 @@ def _check_holds(booking: Booking, now: datetime) -> None:
         return
     # Their bookings may lie on several lots; whoever counts them waits here for the others who do.
     driver = User.objects.select_for_update(no_key=True).get(pk=booking.driver_id)
-    holds = Booking.objects.of(driver).in_state(State.HELD).blocking(now).order_by("held_until")
+    # What the waitlist offers them they did not ask for now: it does not count.
+    asked_for = Booking.objects.of(driver).filter(waitlist_entry=None)
+    holds = asked_for.in_state(State.HELD).blocking(now).order_by("held_until")
     live = list(holds.values_list("held_until", flat=True))
     if len(live) >= MOST_HOLDS:
         raise HoldLimit(until=live[0])
-    again = (
-        Booking.objects.of(driver)
-        .in_state(State.EXPIRED)
-        .filter(lot=booking.lot, booked_from=booking.booked_from, held_until__gt=now - HOLD_AGAIN)
+    again = asked_for.in_state(State.EXPIRED).filter(
+        lot=booking.lot, booked_from=booking.booked_from, held_until__gt=now - HOLD_AGAIN
     )
     latest = again.order_by("-held_until").values_list("held_until", flat=True).first()
     if latest:
@@ -224,7 +244,7 @@ def _reserved_period(lot: Lot, wish: Wish, now: datetime) -> tuple[datetime, dat
     return starts_at, ends_at
 
 
-def _clean_plate(plate: str) -> str:
+def clean_plate(plate: str) -> str:
     plate = " ".join(plate.split())
     if len(plate) > MOST_PLATE:
         raise BadBooking("plate", f"A plate has at most {MOST_PLATE} characters.", code="max_length")
@@ -292,7 +312,7 @@ def _taken(spot: Spot, starts_at: datetime, ends_at: datetime, now: datetime) ->
 def _full(lot: Lot, wish: Wish) -> BookingRefused:
     offered = lot.spots.in_service().offering(features=wish.features, vehicle_kind=wish.vehicle_kind)
     if not offered.exists():
-        return SpotUnsuitable("No spot of this lot offers what was asked for.")
+        return SpotUnsuitable(NO_SUCH_SPOT)
     return LotFull()
 
 

@@ -23,7 +23,7 @@ from bookings.errors import (
     NothingDue,
     PaymentUnderWay,
 )
-from bookings.models import PAID_LATE, Booking, State
+from bookings.models import PAID_LATE, Booking, State, WaitlistEntry
 from bookings.payments import ledger, settling
 from bookings.payments.models import Payment, Provider, Refund, Status
 from bookings.payments.providers import offered, provider
@@ -245,6 +245,7 @@ def _take_again(booking: Booking, *, by: User | None, now: datetime) -> None:
     booking.spot, booking.starts_at, booking.state = spot, begin, State.CONFIRMED
     booking.spot.lot = booking.lot
     booking.save()
+    WaitlistEntry.objects.follow_late_payment(booking)
     core.append(booking, PAID_LATE, from_state=State.EXPIRED, by=by, now=now)
     notices.owe(booking, "confirmed", now=now)
     core.catch_up(booking, now)

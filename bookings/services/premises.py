@@ -29,6 +29,7 @@ def set_capacity(*, lot_id: int, capacity: int, by: User | None, now: datetime) 
     spots = list(lot.spots.kept().by_number())
     if capacity > len(spots):
         add_spots(lot, next_numbers(lot, capacity - len(spots)))
+        core.pass_on(lot, now)
     elif capacity < len(spots):
         last = spots[capacity:]
         _refuse_if_used(last, now)
@@ -79,6 +80,8 @@ def update_spot(*, spot_id: int, by: User | None, now: datetime, **fields: Any) 
     if taken_away:
         _refuse_if_used([spot], now)
     spot.save()
+    # Whatever it offers now, somebody may have waited for just that.
+    core.pass_on(lot, now)
     return spot
 
 

@@ -53,6 +53,7 @@ STATUS_WORDS = {
 }
 ACTIONS = {
     "held": gettext_lazy("Held for you"),
+    "offered": gettext_lazy("Offered from the waitlist"),
     "booked": gettext_lazy("Booked"),
     "confirmed": gettext_lazy("Confirmed"),
     "started": gettext_lazy("The stay began"),
