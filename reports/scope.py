@@ -1,0 +1,36 @@
+"""Whose bookings a figure is about. Part of reports.figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import QuerySet
+
+from accounts.models import User
+from bookings.models import Booking, BookingQuerySet, LedgerEntry, State
+from bookings.payments.models import LedgerQuerySet
+from lots.models import Lot
+
+STAYS = [State.ACTIVE, State.COMPLETED]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Whose bookings: of some lots, of one driver, of both, or all."""
+
+    lots: QuerySet[Lot] | None = None
+    driver: User | None = None
+
+    def bookings(self) -> BookingQuerySet:
+        return self.narrow(Booking.objects.all())
+
+    def ledger(self) -> LedgerQuerySet:
+        return self.narrow(LedgerEntry.objects.all(), "booking__")
+
+    def narrow(self, rows: Any, path: str = "") -> Any:
+        if self.driver is not None:
+            rows = rows.filter(**{f"{path}driver": self.driver})
+        if self.lots is not None:
+            rows = rows.filter(**{f"{path}lot__in": self.lots.order_by().values("pk")})
+        return rows
