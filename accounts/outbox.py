@@ -39,13 +39,15 @@ def owe(
     context: dict[str, Any],
     event: str | None = None,
     user: User | None = None,
+    language: str = "",
     now: datetime,
     not_before: datetime | None = None,
     expires_at: datetime | None = None,
 ) -> None:
     """Write down a mail in the caller's transaction. Owing the same event twice sends one mail.
 
-    `template` names templates/<template>.html, .txt and _subject.txt, rendered when it is sent.
+    `template` names templates/<template>.html, .txt and _subject.txt, rendered when it is sent, in the
+    user's language or, for whoever has no account, in `language`.
     """
     notice = Notice(
         template=template,
@@ -53,7 +55,7 @@ def owe(
         context=context,
         event=event,
         user=user,
-        language=user.language if user else "",
+        language=user.language if user else language,
         created_at=now,
         not_before=not_before or now,
         expires_at=expires_at,

@@ -58,6 +58,11 @@ class AlreadyParked(BookingRefused):
     message = "You already have a running stay. Release it before you start another."
 
 
+class NoGuests(BookingRefused):
+    code = "no_guests"
+    message = "This lot takes no guests. Sign in to book here."
+
+
 class InvalidTransition(BookingRefused):
     code = "invalid_transition"
     message = "The booking is past that."

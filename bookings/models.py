@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,14 +14,13 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User, Vehicle
 from accounts.plates import normalise_plate as normalise_plate
 from lots.fields import CodeSetField
+from lots.labels import random_code
 from lots.models import FEATURES, Lot, Spot, Tariff
-
-# Crockford's base 32: no letters that look like figures. 16 of them are 80 bits, beyond guessing.
-ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 def new_reference() -> str:
-    return "".join(secrets.choice(ALPHABET) for _i in range(16))
+    """16 signs of 5 bits each: beyond guessing."""
+    return random_code(16)
 
 
 class State(models.TextChoices):
@@ -57,6 +55,9 @@ PAID_LATE = "paid_late"
 class BookingQuerySet(models.QuerySet["Booking"]):
     def of(self, driver: User) -> BookingQuerySet:
         return self.filter(driver=driver)
+
+    def of_guest(self, guest: Guest) -> BookingQuerySet:
+        return self.filter(guest=guest)
 
     def in_state(self, *states: str) -> BookingQuerySet:
         return self.filter(state__in=states)
@@ -123,7 +124,7 @@ class Booking(models.Model):
     spot = models.ForeignKey(
         Spot, models.PROTECT, related_name="bookings", verbose_name=_("spot"), db_index=False
     )
-    # Nobody: a guest, a walk-in the operator booked, or history that was replayed.
+    # Nobody: a guest (below), a walk-in the operator booked, or history that was replayed.
     driver = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.PROTECT,
@@ -131,6 +132,16 @@ class Booking(models.Model):
         blank=True,
         related_name="bookings",
         verbose_name=_("driver"),
+        db_index=False,
+    )
+    guest = models.ForeignKey(
+        "bookings.Guest",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="bookings",
+        verbose_name=_("guest"),
         db_index=False,
     )
     plate = models.CharField(_("plate"), max_length=20, blank=True)
@@ -184,6 +195,14 @@ class Booking(models.Model):
                 condition=Q(kind="instant", state="active"),
                 name="booking_one_instant_stay_a_driver",
             ),
+            models.UniqueConstraint(
+                fields=["guest"],
+                condition=Q(state__in=["held", "confirmed", "active"]),
+                name="booking_one_stay_a_guest",
+            ),
+            models.CheckConstraint(
+                condition=Q(driver__isnull=True) | Q(guest__isnull=True), name="booking_driver_or_guest"
+            ),
             # booking_spot_once_at_a_time, the last word on double booking, is written by
             # migration 0002 (bookings.guards): an exclusion constraint or a trigger.
         ]
@@ -198,6 +217,7 @@ class Booking(models.Model):
             ),
             models.Index(fields=["spot", "-starts_at"], name="booking_spot_history"),
             models.Index(fields=["driver", "-starts_at"], name="booking_driver_history"),
+            models.Index(fields=["guest"], condition=Q(guest__isnull=False), name="booking_guest"),
             models.Index(fields=["held_until"], condition=Q(state="held"), name="booking_holds"),
             models.Index(fields=["ends_at"], condition=Q(state="active"), name="booking_running"),
             models.Index(fields=["starts_at"], condition=Q(state="confirmed"), name="booking_promised"),
@@ -273,6 +293,8 @@ class TimelineEntry(models.Model):
 
 
 # These have files of their own; Django finds models through this module only.
+from bookings.guest_models import Actor as Actor  # noqa: E402
+from bookings.guest_models import Guest as Guest  # noqa: E402
 from bookings.keys import IdempotencyKey as IdempotencyKey  # noqa: E402
 from bookings.payments.models import LedgerEntry, Payment, ProviderEvent, Refund  # noqa: E402, F401
 from bookings.receipt_models import Receipt, ReceiptCounter  # noqa: E402, F401

@@ -5,21 +5,29 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from django.urls import reverse
+
 from accounts import outbox
 from bookings.models import Booking
 from lots.models import Lot, Spot
 
 
 def owe(booking: Booking, kind: str, *, now: datetime, **more: Any) -> None:
-    """Owe the driver the mail templates/bookings/email/<kind>; once per booking and what happened."""
-    if booking.driver is None:
+    """Owe the driver the mail templates/bookings/email/<kind>; once per booking and what happened.
+
+    Guests get it where they left an address. Walk-ins, whom the operator booked, get none.
+    """
+    driver, guest = booking.driver, booking.guest
+    recipient = driver.email if driver else guest.email if guest else ""
+    if not recipient:
         return
     entry = more.pop("sequence", 0)
     outbox.owe(
         template=f"bookings/email/{kind}",
-        recipient=booking.driver.email,
-        user=booking.driver,
-        event=f"booking:{booking.reference}:{kind}:{entry}",
+        recipient=recipient,
+        user=driver,
+        language=guest.language if guest else "",
+        event=f"{event_of(booking.reference)}{kind}:{entry}",
         context={"booking": frozen(booking, booking.lot, booking.spot), **more},
         now=now,
     )
@@ -37,7 +45,7 @@ def owe_offer(booking: Booking, entry: str, *, now: datetime) -> None:
         template="bookings/email/waitlist_offer",
         recipient=booking.driver.email,
         user=booking.driver,
-        event=f"booking:{booking.reference}:waitlist_offer:0",
+        event=f"{event_of(booking.reference)}waitlist_offer:0",
         context={
             "booking": frozen(booking, booking.lot, booking.spot),
             "entry": entry,
@@ -48,6 +56,11 @@ def owe_offer(booking: Booking, entry: str, *, now: datetime) -> None:
     )
 
 
+def event_of(reference: str) -> str:
+    """How the events of a booking's mails begin."""
+    return f"booking:{reference}:"
+
+
 def frozen(booking: Booking, lot: Lot, spot: Spot) -> dict[str, Any]:
     """What a mail says, as it was when it was owed; times are ISO in the lot's own zone."""
 
@@ -56,6 +69,10 @@ def frozen(booking: Booking, lot: Lot, spot: Spot) -> dict[str, Any]:
 
     return {
         "reference": booking.reference,
+        # A guest's page knows the stay by the cookie; the reference opens nothing there.
+        "path": reverse("guests:stay")
+        if booking.guest_id
+        else reverse("bookings:detail", args=[booking.reference]),
         "kind": booking.kind,
         "state": booking.state,
         "lot": lot.name,

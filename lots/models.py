@@ -20,6 +20,7 @@ from accounts.models import User, Vehicle
 from lots import clock, rates
 from lots.fields import CodeSetField, NumberKeyField, ScarcityField, code_filter, read_codes
 from lots.hours import HoursError, OpeningHours
+from lots.labels import LENGTH, new_code
 
 FEATURES = [
     ("covered", _("covered")),
@@ -199,6 +200,14 @@ class Lot(models.Model):
         _("cancellation policy"), default=full_refund_before_start, blank=True, validators=[check_tiers]
     )
     is_active = models.BooleanField(_("open for booking"), default=True)
+    # On by default: without a printed label no guest finds the way here.
+    guests_may_book = models.BooleanField(
+        _("guests may book"),
+        default=True,
+        help_text=_("Whoever scans a label here parks without an account."),
+    )
+    # What the label at the entrance says (lots.labels).
+    code = models.CharField(_("label code"), max_length=LENGTH, unique=True, default=new_code, editable=False)
     operators = models.ManyToManyField(
         User,
         blank=True,
@@ -209,7 +218,7 @@ class Lot(models.Model):
     archived_at = models.DateTimeField(_("archived"), null=True, blank=True, editable=False)
 
     objects = LotQuerySet.as_manager()
-    history = HistoricalRecords()
+    history = HistoricalRecords(excluded_fields=["code"])
 
     class Meta:
         verbose_name = _("lot")
@@ -296,9 +305,12 @@ class Spot(models.Model):
     is_in_service = models.BooleanField(_("in service"), default=True)
     # Capacity was lowered past it, or its lot is gone: kept for the history, never offered again.
     retired_at = models.DateTimeField(_("retired"), null=True, blank=True, editable=False)
+    # What the label beside it says (lots.labels).
+    code = models.CharField(_("label code"), max_length=LENGTH, unique=True, default=new_code, editable=False)
 
     objects = SpotQuerySet.as_manager()
-    history = HistoricalRecords()
+    # Taking a row back must not bring a stolen label back.
+    history = HistoricalRecords(excluded_fields=["code"])
 
     class Meta:
         verbose_name = _("spot")

@@ -10,9 +10,9 @@ _SPOT = ("number", "number_key", "building", "floor", "vehicle_kinds", "features
 _HISTORY = ("history_change_reason", "history_user")
 
 INVENTORY = [
-    Table("lots.Lot", other=_LOT),
+    Table("lots.Lot", other=(*_LOT, "code")),
     Table("lots.HistoricalLot", other=(*_LOT, *_HISTORY)),
-    Table("lots.Spot", other=_SPOT),
+    Table("lots.Spot", other=(*_SPOT, "code")),
     Table("lots.HistoricalSpot", other=(*_SPOT, *_HISTORY)),
     Table("lots.Tariff", other=("document", "made_by")),
 ]

@@ -5,15 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from functools import partial
 
-from accounts.models import User
 from bookings import availability, cancellation, notices
 from bookings.errors import BadBooking, InvalidTransition, SpotClosed, SpotTaken
-from bookings.models import Booking, State
+from bookings.models import Actor, Booking, State
 from bookings.services import core
 from lots import money
 
 
-def extend(booking: Booking, *, ends_at: datetime, by: User | None, now: datetime) -> Booking:
+def extend(booking: Booking, *, ends_at: datetime, by: Actor, now: datetime) -> Booking:
     """Let a booking end later, in one change of its range: the spot is never let go in between.
 
     Where somebody comes after: SpotTaken with `latest_end` and alternatives, and nothing changes.
@@ -67,7 +66,7 @@ def _check_new_end(booking: Booking, ends_at: datetime, now: datetime) -> None:
         raise SpotTaken(f"Somebody comes after you: at most until {local:%Y-%m-%d %H:%M}.", latest_end=latest)
 
 
-def move(booking: Booking, *, spot_number: str, by: User | None, now: datetime) -> Booking:
+def move(booking: Booking, *, spot_number: str, by: Actor, now: datetime) -> Booking:
     """Put a booking on another spot of its lot, without ever being without one."""
     with core.command(booking, now) as fresh:
         if fresh.state not in (State.CONFIRMED, State.ACTIVE):
@@ -94,7 +93,7 @@ def move(booking: Booking, *, spot_number: str, by: User | None, now: datetime) 
 
 
 def cancel(
-    booking: Booking, *, by: User | None, now: datetime, by_operator: bool = False, reason: str = ""
+    booking: Booking, *, by: Actor, now: datetime, by_operator: bool = False, reason: str = ""
 ) -> Booking:
     """Take a booking back by the policy copied onto it. Twice gives the same answer."""
     with core.command(booking, now) as fresh:

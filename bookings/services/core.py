@@ -13,16 +13,20 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from accounts.models import User
 from bookings import guards, notices, pricing, signals
 from bookings.errors import AlreadyParked, BadBooking, InvalidTransition, LotClosed, SpotTaken
-from bookings.models import Booking, Refund, State, TimelineEntry, WaitlistEntry
+from bookings.guest_models import account_of
+from bookings.models import Actor, Booking, Guest, Refund, State, TimelineEntry, WaitlistEntry
 from bookings.payments import settling
 from bookings.pieces import LONGEST_STAY
 from lots import clock, money
 from lots.models import Lot, Tariff
 
-INSTANT_STAY_ONCE = "booking_one_instant_stay_a_driver"
+# How PostgreSQL and SQLite name the constraints that allow a driver and a guest one stay at a time.
+ONE_STAY = (
+    *("booking_one_instant_stay_a_driver", "bookings_booking.driver_id"),
+    *("booking_one_stay_a_guest", "bookings_booking.guest_id"),
+)
 
 
 def lock_lot(lot_id: int) -> Lot:
@@ -46,7 +50,7 @@ def refusals() -> Iterator[None]:
         text = str(error)
         if guards.NAME in text:
             raise SpotTaken from error
-        if INSTANT_STAY_ONCE in text or "bookings_booking.driver_id" in text:
+        if any(name in text for name in ONE_STAY):
             raise AlreadyParked from error
         raise
 
@@ -86,7 +90,7 @@ def pass_on(lot: Lot, now: datetime, freed: tuple[datetime, datetime] | None = N
 
 
 def _locked(pk: int) -> Booking:
-    rows = Booking.objects.select_related("spot", "driver", "tariff").select_for_update(
+    rows = Booking.objects.select_related("spot", "driver", "guest", "tariff").select_for_update(
         of=("self",), no_key=True
     )
     return rows.get(pk=pk)
@@ -97,7 +101,7 @@ def transition(
     to: str,
     action: str,
     *,
-    by: User | None,
+    by: Actor,
     now: datetime,
     reason: str = "",
     details: dict[str, Any] | None = None,
@@ -114,7 +118,7 @@ def transition(
     booking.state = to
     booking.save()
     if was == State.HELD:
-        WaitlistEntry.objects.follow(booking, by=by, now=now)
+        WaitlistEntry.objects.follow(booking, by=account_of(by), now=now)
     sequence = append(booking, action, from_state=was, by=by, now=now, reason=reason, details=details)
     if booking.is_over:
         settle(booking, reason=reason or "Less was due than was paid.", by=by, now=now)
@@ -126,7 +130,7 @@ def append(
     action: str,
     *,
     from_state: str,
-    by: User | None,
+    by: Actor,
     now: datetime,
     reason: str = "",
     details: dict[str, Any] | None = None,
@@ -140,7 +144,7 @@ def append(
         action=action,
         from_state=from_state,
         to_state=booking.state,
-        by=by,
+        by=account_of(by),
         actor=actor(booking, by),
         reason=reason,
         details=details or {},
@@ -148,10 +152,12 @@ def append(
     return sequence
 
 
-def actor(booking: Booking, by: User | None) -> str:
+def actor(booking: Booking, by: Actor) -> str:
     """Who did it, in a word that stays true when the account is gone."""
     if by is None:
         return "clock"
+    if isinstance(by, Guest):
+        return "guest"
     return "driver" if by.pk == booking.driver_id else "operator"
 
 
@@ -237,7 +243,7 @@ def _roll_on(booking: Booking, now: datetime) -> bool:
 
 
 def complete(
-    booking: Booking, *, at: datetime, action: str, by: User | None, now: datetime, reason: str = ""
+    booking: Booking, *, at: datetime, action: str, by: Actor, now: datetime, reason: str = ""
 ) -> None:
     """End a stay at `at`: the spot is free from then on, and the price is final."""
     # The range must not be empty, and a clock that was set back must not end a stay before it began.
@@ -254,14 +260,14 @@ def complete(
 # --- Money ---
 
 
-def settle(booking: Booking, *, reason: str, by: User | None, now: datetime) -> None:
+def settle(booking: Booking, *, reason: str, by: Actor, now: datetime) -> None:
     """Begin to send back what was paid too much. Safe to repeat."""
-    for refund in settling.settle(booking, reason=reason, by=by, now=now):
+    for refund in settling.settle(booking, reason=reason, by=account_of(by), now=now):
         if refund.has_succeeded:
             note_refund(booking, refund, by=by, now=now)
 
 
-def note_refund(booking: Booking, refund: Refund, *, by: User | None, now: datetime) -> None:
+def note_refund(booking: Booking, refund: Refund, *, by: Actor, now: datetime) -> None:
     details = {"amount": str(refund.amount), "currency": refund.currency}
     append(
         booking, "refunded", from_state=booking.state, by=by, now=now, reason=refund.reason, details=details

@@ -16,12 +16,13 @@ from bookings.errors import (
     HoldExpired,
     HoldLimit,
     LotFull,
+    NoGuests,
     PaymentDue,
     SpotClosed,
     SpotTaken,
     SpotUnsuitable,
 )
-from bookings.models import Booking, State, normalise_plate
+from bookings.models import Actor, Booking, BookingQuerySet, Guest, State, normalise_plate
 from bookings.payments import ledger
 from bookings.promises import Wish
 from bookings.services import core
@@ -41,8 +42,9 @@ def book(
     lot_id: int,
     kind: str,
     driver: User | None,
+    guest: Guest | None = None,
     now: datetime,
-    by: User | None = None,
+    by: Actor = None,
     spot_number: str = "",
     starts_at: datetime | None = None,
     ends_at: datetime | None = None,
@@ -55,10 +57,10 @@ def book(
 ) -> Booking:
     """Book a spot: an *instant* stay from now, or a *reserved* window. Returns the booking.
 
-    `by` is who does it, where that is not the driver. With `hold` the spot is kept for HOLD, until
-    confirm() or a payment; None: where the lot wants to be paid first. A signed `quote` keeps its price.
-    Refused with LotFull or SpotTaken (with alternatives), LotClosed, SpotClosed, SpotUnsuitable,
-    AlreadyParked or HoldLimit; BadBooking names a field that cannot be right.
+    `by` is who does it, where that is not the driver or the guest. With `hold` the spot is kept for HOLD,
+    until confirm() or a payment; None: where the lot wants to be paid first. A signed `quote` keeps its
+    price. Refused with LotFull or SpotTaken (with alternatives), LotClosed, SpotClosed, SpotUnsuitable,
+    AlreadyParked, HoldLimit or NoGuests; BadBooking names a field that cannot be right.
     """
     wish = Wish(kind, spot_number.strip(), tuple(features), vehicle_kind, starts_at, ends_at)
     promise = promises.read(quote, now=now) if quote else None
@@ -68,7 +70,8 @@ def book(
         with core.refusals(), transaction.atomic():
             lot = core.lock_lot(lot_id)
             core.catch_up_lot(lot, now)
-            return _book(lot, wish, driver, by or driver, plate, hold, source_id, promise, now)
+            who = by or guest or driver
+            return _book(lot, wish, driver, guest, who, plate, hold, source_id, promise, now)
     except (LotFull, SpotTaken) as refusal:
         refusal.look = partial(_alternatives, lot_id, wish, now)
         raise
@@ -100,14 +103,15 @@ def check(lot: Lot, wish: Wish, now: datetime) -> tuple[datetime, datetime]:
 
 def offer(lot: Lot, wish: Wish, *, driver: User, plate: str, until: datetime, now: datetime) -> Booking:
     """Hold a spot for whoever is next in line, beside the holds they keep themselves. The lot is locked."""
-    return _book(lot, wish, driver, None, plate, True, None, None, now, offered_until=until)
+    return _book(lot, wish, driver, None, None, plate, True, None, None, now, offered_until=until)
 
 
 def _book(
     lot: Lot,
     wish: Wish,
     driver: User | None,
-    by: User | None,
+    guest: Guest | None,
+    by: Actor,
     plate: str,
     hold: bool | None,
     source_id: str | None,
@@ -117,8 +121,12 @@ def _book(
 ) -> Booking:
     starts_at, ends_at = _period(lot, wish, now)
     core.check_open(lot, starts_at, ends_at)
-    if wish.kind == Booking.Kind.INSTANT and driver is not None:
-        _end_or_refuse_running_stay(driver, now)
+    if guest is not None:
+        if not lot.guests_may_book:
+            raise NoGuests
+        _end_or_refuse_stay(Booking.objects.of_guest(guest).occupying(), now)
+    elif wish.kind == Booking.Kind.INSTANT and driver is not None:
+        _end_or_refuse_stay(Booking.objects.of(driver).running().filter(kind=Booking.Kind.INSTANT), now)
     spot = _choose(lot, wish, starts_at, ends_at, now, promise.spot_kind if promise else "")
 
     booking = Booking(
@@ -126,6 +134,7 @@ def _book(
         lot=lot,
         spot=spot,
         driver=driver,
+        guest=guest,
         plate=clean_plate(plate),
         plate_normalised=normalise_plate(plate),
         vehicle_kind=wish.vehicle_kind,
@@ -251,16 +260,15 @@ def clean_plate(plate: str) -> str:
     return plate
 
 
-def _end_or_refuse_running_stay(driver: User, now: datetime) -> None:
-    running = Booking.objects.of(driver).running().filter(kind=Booking.Kind.INSTANT)
-    stay = (
-        running.select_related("lot", "spot", "tariff").select_for_update(of=("self",), no_key=True).first()
-    )
+def _end_or_refuse_stay(stays: BookingQuerySet, now: datetime) -> None:
+    """One at a time: `stays` are those in the way of another."""
+    rows = stays.select_related("lot", "spot", "guest", "tariff")
+    stay = rows.select_for_update(of=("self",), no_key=True).first()
     if stay is None:
         return
-    if not stay.has_ended(now):
+    if not (stay.has_ended(now) or stay.hold_is_over(now)):
         raise AlreadyParked(booking=stay.reference)
-    # It is over and the sweep has not come by yet. Ending it needs no lock on its lot: it only frees.
+    # Over, and the sweep has not come by yet. Ending it needs no lock on its lot: it only frees.
     core.catch_up(stay, now)
 
 

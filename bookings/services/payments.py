@@ -23,7 +23,8 @@ from bookings.errors import (
     NothingDue,
     PaymentUnderWay,
 )
-from bookings.models import PAID_LATE, Booking, State, WaitlistEntry
+from bookings.guest_models import account_of
+from bookings.models import PAID_LATE, Actor, Booking, State, WaitlistEntry
 from bookings.payments import ledger, settling
 from bookings.payments.models import Payment, Provider, Refund, Status
 from bookings.payments.providers import offered, provider
@@ -38,9 +39,7 @@ DESK_METHODS = ("cash", "card")
 # --- Paying ---
 
 
-def pay(
-    booking: Booking, *, provider_name: str = "", by: User | None, now: datetime, key: str = ""
-) -> Payment:
+def pay(booking: Booking, *, provider_name: str = "", by: Actor, now: datetime, key: str = "") -> Payment:
     """Begin to pay what is due, with the first provider offered or the one named.
 
     Asked again it answers with the attempt that is under way. Raises ProviderAway where nobody knows
@@ -69,7 +68,7 @@ def _offered_name(name: str) -> str:
 
 
 def _open(
-    booking: Booking, name: str, by: User | None, now: datetime, key: str
+    booking: Booking, name: str, by: Actor, now: datetime, key: str
 ) -> tuple[Payment | None, Payment | None]:
     """The attempt to go on with, or the one in its way."""
     # Durable: inside somebody's transaction the provider would be asked before our row is safe.
@@ -97,9 +96,7 @@ def _due(booking: Booking) -> Decimal:
     return account.due
 
 
-def _new_payment(
-    booking: Booking, name: str, amount: Decimal, by: User | None, now: datetime, key: str
-) -> Payment:
+def _new_payment(booking: Booking, name: str, amount: Decimal, by: Actor, now: datetime, key: str) -> Payment:
     bank = provider(name)
     if sentence := bank.takes(amount, booking.currency):
         raise BadBooking("provider", sentence, code="not_taken")
@@ -117,7 +114,7 @@ def _new_payment(
         amount=amount,
         currency=booking.currency,
         client_key=key,
-        by=by,
+        by=account_of(by),
         created_at=now,
         expires_at=expires_at,
     )
@@ -176,7 +173,7 @@ def _received(booking: Booking, payment: Payment, outcome: Outcome, now: datetim
     payment.save()
     ledger.charge(payment, by=payment.by, now=now)
     note_payment(booking, payment, now=now)
-    take_up(booking, by=payment.by, now=now)
+    take_up(booking, by=payment.by or booking.guest, now=now)
 
 
 def _does_not_fit(payment: Payment, outcome: Outcome) -> str:
@@ -194,10 +191,11 @@ def _does_not_fit(payment: Payment, outcome: Outcome) -> str:
 
 def note_payment(booking: Booking, payment: Payment, *, now: datetime) -> None:
     details = {"amount": str(payment.amount), "currency": payment.currency, "provider": payment.provider}
-    core.append(booking, "paid", from_state=booking.state, by=payment.by, now=now, details=details)
+    who = payment.by or booking.guest
+    core.append(booking, "paid", from_state=booking.state, by=who, now=now, details=details)
 
 
-def take_up(booking: Booking, *, by: User | None, now: datetime) -> None:
+def take_up(booking: Booking, *, by: Actor, now: datetime) -> None:
     """What money that has come in does to its booking: it confirms it, or goes back."""
     reason = "More was paid than was due."
     if booking.state == State.HELD and not ledger.account(booking).due:
@@ -208,7 +206,7 @@ def take_up(booking: Booking, *, by: User | None, now: datetime) -> None:
     core.settle(booking, reason=reason, by=None, now=now)
 
 
-def _confirm(booking: Booking, *, by: User | None, now: datetime) -> None:
+def _confirm(booking: Booking, *, by: Actor, now: datetime) -> None:
     if _is_parked_elsewhere(booking):
         core.charge_fee(booking, Decimal(0), "", "")
         reason = "You have another running stay."
@@ -221,14 +219,16 @@ def _confirm(booking: Booking, *, by: User | None, now: datetime) -> None:
 
 
 def _is_parked_elsewhere(booking: Booking) -> bool:
-    """An instant stay begins when it is paid, and a driver has one."""
+    """An instant stay begins when it is paid, and a driver has one. A guest has one spot at a time."""
+    if booking.guest:
+        return Booking.objects.of_guest(booking.guest).occupying().exclude(pk=booking.pk).exists()
     if booking.kind != Booking.Kind.INSTANT or booking.driver is None:
         return False
     running = Booking.objects.of(booking.driver).running().filter(kind=Booking.Kind.INSTANT)
     return running.exclude(pk=booking.pk).exists()
 
 
-def _take_again(booking: Booking, *, by: User | None, now: datetime) -> None:
+def _take_again(booking: Booking, *, by: Actor, now: datetime) -> None:
     """The hold is over and the money is here: on with it where the spot, or an equal one, is still free."""
     is_late = now >= booking.ends_at or (booking.no_show_at is not None and now >= booking.no_show_at)
     if is_late or _is_parked_elsewhere(booking):

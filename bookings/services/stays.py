@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from accounts.models import User
 from bookings import availability, pricing
 from bookings.errors import InvalidTransition, SpotTaken, TooEarly
-from bookings.models import Booking, State
+from bookings.models import Actor, Booking, State
 from bookings.services import core
 
 
-def check_in(booking: Booking, *, by: User | None, now: datetime) -> Booking:
+def check_in(booking: Booking, *, by: Actor, now: datetime) -> Booking:
     """The driver is there. Twice gives the same answer; late after a no-show works while a spot is free."""
     with core.command(booking, now) as fresh:
         if fresh.state == State.ACTIVE:
@@ -47,7 +46,7 @@ def _arrive_late(booking: Booking, now: datetime) -> None:
     core.set_price(booking, booking.booked_from, booking.booked_until)
 
 
-def release(booking: Booking, *, by: User | None, now: datetime) -> Booking:
+def release(booking: Booking, *, by: Actor, now: datetime) -> Booking:
     """End the stay now: the spot is free at once and the price is final. Twice gives the same answer."""
     with core.command(booking, now) as fresh:
         if fresh.state == State.COMPLETED:
