@@ -143,10 +143,15 @@ def _retry_later(notice: Notice, error: Exception, now: datetime) -> None:
     if refused or worn_out or now - notice.created_at > LONGEST_TRY:
         _close(notice, failed_at=now, last_error=reason)
         return
-    # The exponent is capped before it is used: 2 ** 300 seconds is no timedelta.
-    wait = min(FIRST_WAIT * 2 ** min(notice.attempts - 1, 12), LONGEST_WAIT) * random.uniform(0.8, 1.2)  # noqa: S311
     attempts = notice.attempts if not isinstance(error, AWAY) else min(notice.attempts, ATTEMPTS - 1)
-    _close(notice, not_before=now + wait, last_error=reason, attempts=attempts)
+    _close(notice, not_before=now + backoff(notice.attempts), last_error=reason, attempts=attempts)
+
+
+def backoff(attempts: int) -> timedelta:
+    """How long to wait after so many tries: twice as long each time, and never in step with others."""
+    # The exponent is capped before it is used: 2 ** 300 seconds is no timedelta.
+    doubled = FIRST_WAIT * 2 ** min(max(attempts - 1, 0), 12)
+    return min(doubled, LONGEST_WAIT) * random.uniform(0.8, 1.2)  # noqa: S311
 
 
 def smtp_codes(error: Exception) -> list[int]:

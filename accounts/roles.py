@@ -15,6 +15,8 @@ ROLES: dict[str, list[tuple[str, str, list[str]]]] = {
         ("bookings", "booking", EVERYTHING),
         ("bookings", "guest", EVERYTHING),
         ("bookings", "waitlist", EVERYTHING),
+        ("bookings", "webhookendpoint", EVERYTHING),
+        ("bookings", "webhookdelivery", ["view", "change"]),
         ("accounts", "user", ["view"]),
         ("accounts", "vehicle", ["view", "add", "change"]),
         ("accounts", "notice", ["view", "change"]),

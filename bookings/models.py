@@ -281,11 +281,16 @@ class TimelineEntry(models.Model):
     actor = models.CharField(max_length=10)
     reason = models.CharField(max_length=200, blank=True)
     details: Any = models.JSONField(default=dict)
+    # Its place in the stream of events (bookings.events); given a moment after the row was written.
+    position = models.BigIntegerField(null=True, unique=True, editable=False)
 
     class Meta:
         verbose_name = _("timeline entry")
         constraints = [
             models.UniqueConstraint(fields=["booking", "sequence"], name="timeline_in_sequence"),
+        ]
+        indexes = [
+            models.Index(fields=["id"], condition=Q(position=None), name="timeline_without_position"),
         ]
 
     def __str__(self) -> str:
@@ -299,3 +304,4 @@ from bookings.keys import IdempotencyKey as IdempotencyKey  # noqa: E402
 from bookings.payments.models import LedgerEntry, Payment, ProviderEvent, Refund  # noqa: E402, F401
 from bookings.receipt_models import Receipt, ReceiptCounter  # noqa: E402, F401
 from bookings.waitlist_models import WaitlistEntry, WaitlistState  # noqa: E402, F401
+from bookings.webhooks.models import EventStream, WebhookDelivery, WebhookEndpoint  # noqa: E402, F401

@@ -69,6 +69,15 @@ INVENTORY = [
     Table("bookings.LedgerEntry", "booking__driver", other=("currency", "reference", "by", "reason")),
     # Receipts only grow as well: what was charged where and when, and not to whom.
     Table("bookings.Receipt", "booking__driver", other=("currency", "document")),
+    # An operator's own, at work: their lots' events go there, and nobody's but the operator's name is on it.
+    Table(
+        "bookings.WebhookEndpoint",
+        "operator",
+        personal=dict.fromkeys(["operator", "url", "switched_off", "secret", "old_secret"]),
+        secret=("secret", "old_secret"),
+        rows_go=True,
+    ),
+    Table("bookings.WebhookDelivery", other=("last_error",)),
     Table("bookings.ProviderEvent", other=("event_id", "kind", "review")),
 ]
 

@@ -4,6 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from bookings import services
+from bookings.webhooks import delivering
 
 
 @shared_task
@@ -39,3 +40,8 @@ def reconcile_payments() -> int:
 @shared_task
 def serve_waitlist() -> int:
     return services.serve_waitlist(now=timezone.now())
+
+
+@shared_task
+def deliver_webhooks() -> int:
+    return delivering.sweep(now=timezone.now())

@@ -10,6 +10,7 @@ from rest_framework.routers import SimpleRouter
 from accounts.api import MeView, UserViewSet, VehicleViewSet
 from accounts.models import User
 from bookings.api.bookings import BookingViewSet
+from bookings.api.events import EventViewSet
 from bookings.api.lots import LotViewSet
 from bookings.api.payments import PaymentViewSet, PayView
 from bookings.api.quotes import QuoteView
@@ -36,6 +37,7 @@ router.register("lots", LotViewSet, "lot")
 router.register("bookings", BookingViewSet, "booking")
 router.register("payments", PaymentViewSet, "payment")
 router.register("vehicles", Vehicles, "vehicle")
+router.register("events", EventViewSet, "event")
 router.register("users", Users, "user")
 
 _REFERENCE = "(?P<reference>[0-9A-Za-z]{16})"

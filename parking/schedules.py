@@ -48,6 +48,12 @@ JOBS = [
         "Asks the payment services what became of payments nobody heard of, and sends refunds off.",
     ),
     Job(
+        "Deliver webhooks",
+        "bookings.tasks.deliver_webhooks",
+        Every(5),
+        "Tells the programs operators have registered what happened.",
+    ),
+    Job(
         "Run what is due",
         "reports.tasks.run_due_jobs",
         Every(15),

@@ -81,6 +81,8 @@ UNFOLD = {
                 "title": _("Clock"),
                 "items": [
                     _page(_("Schedules"), "schedule", "django_celery_beat", "periodictask"),
+                    _page(_("Webhooks"), "webhook", "bookings", "webhookendpoint"),
+                    _page(_("Webhook deliveries"), "outbox", "bookings", "webhookdelivery"),
                 ],
             },
         ],

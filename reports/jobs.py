@@ -21,6 +21,8 @@ from datetime import datetime, timedelta
 from django.core.management import call_command
 
 from accounts import limits, outbox
+from bookings import idempotency
+from bookings.webhooks import services as webhooks
 from reports.models import JobRun
 from reports.periods import Cadence, Period
 from reports.timing import Daily, Monthly
@@ -52,6 +54,8 @@ def tidy_up(_period: Period, now: datetime) -> Counts:
     return {
         "limits": limits.forget_used_up(),
         "mails": outbox.forget_old(now=now),
+        "answers": idempotency.forget_old_keys(now=now),
+        "webhooks": webhooks.forget_old(now=now),
         "runs": JobRun.objects.forget_old(now),
     }
 
@@ -78,7 +82,8 @@ JOBS: dict[str, PeriodJob] = {
             Daily(3, 20),
             tidy_up,
             still_good_for=DAY,
-            about="Forgets delivered mails after a month, used-up limits, and job runs after a year.",
+            about="Forgets delivered mails and webhooks after a month, answers to repeated requests after "
+            "two days, used-up limits, and job runs after a year.",
         ),
     ]
 }

@@ -24,8 +24,9 @@ from accounts.models import Notice, User, Vehicle
 from accounts.roles import make_roles
 from accounts.tests.staff import verify
 from bookings import receipts, services
-from bookings.models import Booking, Payment
+from bookings.models import Booking, Payment, WebhookDelivery, WebhookEndpoint
 from bookings.tests.factories import HOUR, make_lot, make_user, park, reserve
+from bookings.webhooks import services as webhooks
 from lots.models import Lot
 from tests.routes import PUBLIC, address, asked, collected
 
@@ -71,6 +72,7 @@ def rows(booking: Booking, victim: User) -> Rows:
         "bookings.booking": booking,
         "bookings.ledgerentry": stay.ledger.charges().get(),
         "bookings.receipt": receipts.issue(stay, now=now),
+        **_webhook(stay),
         "lots.lot": lot,
         "lots.spot": spot,
         "lots.tariff": lot.tariffs.get(),
@@ -98,6 +100,15 @@ def rows(booking: Booking, victim: User) -> Rows:
         found[f"{name} version"] = (row.pk, row.history.first().pk), (NONE, NONE)
     kind = ContentType.objects.get_for_model(Booking).pk
     return found | {"any row": ((kind, booking.pk), (kind, NONE))}
+
+
+def _webhook(stay: Booking) -> dict[str, Any]:
+    boss = make_user("boss", is_staff=True, is_superuser=True)
+    endpoint = webhooks.register(WebhookEndpoint(url="https://example.org/hook"), by=boss, now=timezone.now())
+    delivery = WebhookDelivery.objects.create(
+        endpoint=endpoint, entry=stay.timeline.first(), created_at=timezone.now(), not_before=timezone.now()
+    )
+    return {"bookings.webhookendpoint": endpoint, "bookings.webhookdelivery": delivery}
 
 
 def _schedules() -> dict[str, Any]:

@@ -72,6 +72,10 @@ class ChoicesFilter(django_filters.Filter):
         return rows.filter(**{f"{self.field_name}__in": codes}) if codes else rows
 
 
+class WholeNumberFilter(django_filters.NumberFilter):
+    field_class = forms.IntegerField
+
+
 class OrderingFilter(django_filters.ChoiceFilter):
     """One name of a whitelist, with "-" before it for the other direction.
 

@@ -25,7 +25,7 @@ from django.db.models.functions import ASin, Cast, Coalesce, Cos, Least, Power, 
 from django.utils import timezone
 
 from bookings import availability
-from bookings.api.filters import ChoicesFilter, MomentFilter, OrderingFilter
+from bookings.api.filters import ChoicesFilter, MomentFilter, OrderingFilter, WholeNumberFilter
 from lots.models import FEATURES, Lot, Spot
 
 LONGEST_WINDOW = timedelta(days=366)
@@ -97,10 +97,6 @@ class WindowFilter(django_filters.FilterSet):
 
 def _text(*args: Any, **kwargs: Any) -> django_filters.CharFilter:
     return django_filters.CharFilter(*args, max_length=200, **kwargs)
-
-
-class WholeNumberFilter(django_filters.NumberFilter):
-    field_class = forms.IntegerField
 
 
 class LotFilter(WindowFilter):
