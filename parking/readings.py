@@ -10,6 +10,7 @@ from django.db.models import Min
 
 from accounts.models import Notice
 from bookings.models import Booking, State
+from reports.models import Heartbeat, JobRun
 
 
 class Reading(NamedTuple):
@@ -29,6 +30,14 @@ def read(*, now: datetime) -> Iterator[Reading]:
     yield Reading("holds_overdue_seconds", "Age of the oldest hold nobody has let go.", _age(lapsed, now))
     ended = Booking.objects.to_end(now).aggregate(Min("ends_at"))["ends_at__min"]
     yield Reading("stays_overdue_seconds", "Age of the oldest stay nobody has ended.", _age(ended, now))
+    proofs = JobRun.objects.filter(job="check-integrity", state=JobRun.State.DONE)
+    proof = proofs.order_by("-finished_at").first()
+    if proof:
+        findings = proof.counts.get("findings", 0)
+        yield Reading("integrity_findings", "What the last proof found wrong.", findings)
+        yield Reading("integrity_age_seconds", "Age of that proof.", _age(proof.finished_at, now))
+    for name, beat_at in Heartbeat.objects.values_list("name", "beat_at"):
+        yield Reading(f"{name}_heartbeat_seconds", "Since it last came by.", _age(beat_at, now))
     for state in (State.HELD, State.CONFIRMED, State.ACTIVE):
         count = Booking.objects.in_state(state).count()
         yield Reading(f"bookings_{state.value}", f"Bookings that are {state.value} now.", count)

@@ -462,6 +462,10 @@ BACKUP_DIR = env.str("BACKUP_DIR", default=str(VAR / "backups"))
 BACKUP_RECIPIENT = env.str("BACKUP_RECIPIENT", default="")
 BACKUP_KEEP_DAYS = env.int("BACKUP_KEEP_DAYS", default=30)
 
+# --- Keeping ----------------------------------------------------------------------------------------------
+# Days after a settled stay's end; 0 keeps plates for ever.
+KEEP_PLATES_DAYS = env.int("KEEP_PLATES_DAYS", default=180)
+
 # One JSON object a line for machines; plain lines for whoever watches a terminal.
 LOG_FORMAT = env.str("LOG_FORMAT", default="plain" if DEBUG else "json")
 LOGGING = logs.config(is_json=LOG_FORMAT == "json", level=env.str("LOG_LEVEL", default="INFO"))

@@ -14,6 +14,7 @@ its due time a period that an outage kept from running is worth doing; after tha
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,12 +22,13 @@ from datetime import datetime, timedelta
 from django.core.management import call_command
 
 from accounts import limits, outbox
-from bookings import idempotency
+from bookings import idempotency, integrity, keeping
 from bookings.webhooks import services as webhooks
 from reports.models import JobRun
 from reports.periods import Cadence, Period
 from reports.timing import Daily, Monthly
 
+logger = logging.getLogger(__name__)
 Counts = dict[str, int]
 DAY = timedelta(days=1)
 
@@ -57,7 +59,15 @@ def tidy_up(_period: Period, now: datetime) -> Counts:
         "answers": idempotency.forget_old_keys(now=now),
         "webhooks": webhooks.forget_old(now=now),
         "runs": JobRun.objects.forget_old(now),
+        "plates": keeping.pseudonymise_plates(now=now),
     }
+
+
+def check_integrity(_period: Period, now: datetime) -> Counts:
+    findings = integrity.find(now=now)
+    for finding in findings:
+        logger.error("integrity.finding %s: %s: %s", finding.check, finding.where, finding.what)
+    return {"findings": len(findings)}
 
 
 def clear_sessions(_period: Period, _now: datetime) -> Counts:
@@ -83,7 +93,15 @@ JOBS: dict[str, PeriodJob] = {
             tidy_up,
             still_good_for=DAY,
             about="Forgets delivered mails and webhooks after a month, answers to repeated requests after "
-            "two days, used-up limits, and job runs after a year.",
+            "two days, used-up limits, job runs after a year, and the plates of stays long over.",
+        ),
+        PeriodJob(
+            "check-integrity",
+            "Check integrity",
+            Daily(4, 0),
+            check_integrity,
+            still_good_for=DAY,
+            about="Proves on the live data that no spot is booked twice and all money adds up.",
         ),
     ]
 }
