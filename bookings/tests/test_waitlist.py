@@ -470,11 +470,13 @@ def test_offers_are_holds_whatever_happens(seed):
 
     def act(driver):
         nonlocal now
-        entry = some(WaitlistEntry.objects.of(driver).live())
-        booking = some(Booking.objects.of(driver).upcoming())
+        entry = some(WaitlistEntry.objects.live())
+        booking = some(Booking.objects.upcoming())
         hours = chance.choice([1, 2])
-        starts_in = timedelta(hours=chance.choice([8, 9]))
-        name = chance.choice(["book", "join", "join", "cancel", "accept", "snooze", "leave", "time"])
+        starts_in = timedelta(hours=chance.choice([8, 8, 9]))
+        name = chance.choice(
+            ["book", "book", "join", "join", "cancel", "accept", "accept", "snooze", "leave", "time"]
+        )
         if name == "book":
             starts_at = NOW + starts_in
             services.book(
@@ -484,9 +486,9 @@ def test_offers_are_holds_whatever_happens(seed):
         elif name == "join":
             wait(lot, driver, now=now, starts_in=starts_in, hours=hours)
         elif name == "cancel" and booking:
-            services.cancel(booking, by=driver, now=now)
+            services.cancel(booking, by=booking.driver, now=now)
         elif name in ("accept", "snooze", "leave") and entry:
-            getattr(services, name)(entry, by=driver, now=now)
+            getattr(services, name)(entry, by=entry.driver, now=now)
         elif name == "time":
             now += timedelta(minutes=chance.choice([5, 20]))
             chance.choice([services.lapse_holds, services.serve_waitlist])(now=now)
@@ -495,7 +497,7 @@ def test_offers_are_holds_whatever_happens(seed):
         told[name] += 1
         return name
 
-    for _step in range(80):
+    for _step in range(200):
         try:
             name = act(chance.choice(drivers))
         except (BookingRefused, BadBooking) as refused:
@@ -510,4 +512,4 @@ def test_offers_are_holds_whatever_happens(seed):
         assert not Booking.objects.filter(timeline__action="offered", held_until__gt=NOW + 10 * HOUR).exists()
 
     assert {"book", "join", "cancel", "time"} <= told.keys(), told
-    assert told["accept"] + told["snooze"] + told["leave"] > 5, told
+    assert told["accept"] and told["snooze"] + told["leave"] > 10, told
