@@ -11,12 +11,13 @@ from typing import TypedDict, Unpack
 from django.db.models import Count, DateTimeField, Exists, OuterRef, Subquery, Value
 from django.db.models.functions import Coalesce
 
-from bookings.models import Booking
+from bookings.models import Booking, State
 from lots import clock
 from lots.models import Lot, Spot, SpotQuerySet
 
 HORIZON = timedelta(days=14)  # how far ahead "when is it free" looks
 NEARBY_KM = 3.0
+CERTAIN, LIKELY, UNCERTAIN = "certain", "likely", "uncertain"
 
 
 class Wanted(TypedDict, total=False):
@@ -28,16 +29,26 @@ class Wanted(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """A spot and when it is free: from `starts_at`, and until `ends_at` where somebody comes after."""
+    """A spot and when it is free: from `starts_at`, and until `ends_at` where somebody comes after.
+
+    `confidence` says how far to trust the start, by whoever is on the spot before. CERTAIN: nobody, or a
+    booking that ends by itself. LIKELY: a stay that goes on until its driver leaves, and has not reached
+    its planned end; or a hold, which may run out and free the spot sooner. UNCERTAIN: a stay past its
+    planned end. A driver may still extend where nobody comes after.
+    """
 
     spot: Spot
     starts_at: datetime
     ends_at: datetime | None
+    confidence: str
 
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """What could be booked instead of what was refused. `kind`: shorter, later, other_spot or nearby."""
+    """What could be done instead of what was refused.
+
+    `kind`: shorter, later, other_spot or nearby can be booked; waitlist can be waited for.
+    """
 
     kind: str
     lot: Lot
@@ -136,7 +147,7 @@ def alternatives(
     features: tuple[str, ...] = (),
     vehicle_kind: str = "",
 ) -> list[Alternative]:
-    """What could be booked instead: another spot, a shorter stay, the same lot later, lots nearby."""
+    """What could be done instead: another spot, a shorter stay, the same lot later, lots nearby, waiting."""
     wanted: Wanted = {"features": features, "vehicle_kind": vehicle_kind}
     other = free_spots(starts_at, ends_at, now=now, lots=[lot.pk], **wanted).cheapest_first().first()
     if other:
@@ -145,6 +156,7 @@ def alternatives(
         *_shorter(lot, starts_at, ends_at, now, wanted),
         *_later(lot, starts_at, ends_at, now, wanted),
         *_nearby(lot, starts_at, ends_at, now, wanted),
+        *_waiting(lot, starts_at, ends_at, now),
     ]
     return found
 
@@ -175,23 +187,25 @@ def _first_openings(
         Booking.objects.blocking(now)
         .filter(lot=lot, ends_at__gt=not_before, starts_at__lt=not_before + HORIZON)
         .order_by("spot_id", "starts_at")
-        .values_list("spot_id", "starts_at", "ends_at")
+        .values_list("spot_id", "starts_at", "ends_at", "state", "is_open_ended")
     )
-    taken: dict[int, list[tuple[datetime, datetime]]] = {}
-    for spot_id, starts_at, ends_at in bookings:
-        taken.setdefault(spot_id, []).append((starts_at, ends_at))
+    taken: dict[int, list[tuple[datetime, datetime, str]]] = {}
+    for spot_id, starts_at, ends_at, state, is_open_ended in bookings:
+        confidence = LIKELY if is_open_ended or state == State.HELD else CERTAIN
+        taken.setdefault(spot_id, []).append((starts_at, ends_at, confidence))
     # Whoever overstays is expected to leave within a step of the grid; better than "any moment".
     overstayers = set(Booking.objects.overstaying(now).filter(lot=lot).values_list("spot_id", flat=True))
     grace = now + timedelta(minutes=lot.grid_minutes)
     for spot in spots:
-        free_from = max(not_before, grace) if spot.pk in overstayers else not_before
-        until = None
-        for starts_at, ends_at in taken.get(spot.pk, []):
+        overstays = spot.pk in overstayers
+        free_from = max(not_before, grace) if overstays else not_before
+        until, confidence = None, CERTAIN
+        for starts_at, ends_at, trust in taken.get(spot.pk, []):
             if starts_at - free_from >= at_least:
                 until = starts_at
                 break
-            free_from = max(free_from, ends_at)
-        yield Opening(spot, free_from, until)
+            free_from, confidence = max(free_from, ends_at), trust
+        yield Opening(spot, free_from, until, UNCERTAIN if overstays else confidence)
 
 
 def _shorter(
@@ -252,3 +266,20 @@ def _nearby(
     return [Alternative("nearby", other, None, starts_at, ends_at, counts[other.pk]) for other in open_lots][
         :3
     ]
+
+
+def _waiting(lot: Lot, starts_at: datetime, ends_at: datetime, now: datetime) -> list[Alternative]:
+    """The window to stand in line for: the one asked for; instead of "from now" the next on the grid."""
+    soon = now + timedelta(minutes=max(lot.grid_minutes, lot.min_notice_minutes))
+    begin, end = starts_at, ends_at
+    if starts_at <= now:
+        begin = clock.next_on_grid(soon, lot.grid_minutes, lot.zone)
+        end = clock.next_on_grid(begin + (ends_at - starts_at), lot.grid_minutes, lot.zone)
+    in_time = soon <= begin <= now + timedelta(days=lot.max_notice_days)
+    on_grid = all(clock.is_on_grid(at, lot.grid_minutes, lot.zone) for at in (begin, end))
+    too_long = lot.max_stay_minutes and end - begin > timedelta(minutes=lot.max_stay_minutes)
+    if not in_time or not on_grid or too_long or not lot.is_listed:
+        return []
+    if not lot.hours.is_open_throughout(begin, end, lot.zone):
+        return []
+    return [Alternative("waitlist", lot, None, begin, end, 0)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -68,7 +69,8 @@ def live(request: Request, slug: str) -> HttpResponse:
     now = timezone.now()
     lot = _listed(slug)
     form = _asked(request, lot, now)
-    return _live(request, "lots/_plan.html", {"lot": lot, "now": now, **_plan(request, lot, form, now)})
+    context = {"lot": lot, "form": form, "now": now, **_plan(request, lot, form, now)}
+    return _live(request, "lots/_plan.html", context)
 
 
 @login_not_required
@@ -87,22 +89,46 @@ def book(request: Request, slug: str) -> HttpResponse:
     lot = _listed(slug)
     if not request.user.is_authenticated:
         return _sign_in_first(request, lot)
-    form = BookForm(request.POST, lot=lot, now=now)
+    return _order(request, lot, BookForm(request.POST, lot=lot, now=now), _book, now)
+
+
+@login_not_required
+@require_POST
+def wait(request: Request, slug: str) -> HttpResponse:
+    """Stand in line for what the booking form asks for, where the lot is full then."""
+    now = timezone.now()
+    lot = _listed(slug)
+    if not request.user.is_authenticated:
+        return _sign_in_first(request, lot)
+    return _order(request, lot, BookForm(request.POST, lot=lot, now=now), _join, now)
+
+
+def _book(driver: User, lot: Lot, order: dict[str, Any], now: datetime) -> str:
+    booking = services.book(lot_id=lot.pk, driver=driver, now=now, **order)
+    return reverse("bookings:detail", args=[booking.reference])
+
+
+def _join(driver: User, lot: Lot, order: dict[str, Any], now: datetime) -> str:
+    wish = {name: value for name, value in order.items() if name not in ("kind", "spot_number")}
+    entry = services.join(lot_id=lot.pk, driver=driver, now=now, **wish)
+    return reverse("bookings:waiting", args=[entry.reference])
+
+
+def _order(
+    request: Request, lot: Lot, form: BookForm, command: Callable[..., str], now: datetime
+) -> HttpResponse:
+    """Run the command with what the form asks for, and go where it says; or show the form with why not."""
     refusal, status = None, 422
     if form.is_valid():
         order = form.order()
         if form.is_valid():
+            order["vehicle_kind"] = _vehicle_kind(request.user, order["plate"])
             try:
-                kind = _vehicle_kind(request.user, order["plate"])
-                booking = services.book(
-                    lot_id=lot.pk, driver=request.user, now=now, vehicle_kind=kind, **order
-                )
+                return _to(request, command(request.user, lot, order, now))
             except BookingRefused as refused:
                 refusal, status = refused, 409
             except BadBooking as bad:
                 _blame(form, bad)
-            else:
-                return _to(request, reverse("bookings:detail", args=[booking.reference]))
     context = _page(request, lot, form, now) | {"refusal": refusal}
     template = "lots/_book_form.html" if request.htmx else "lots/detail.html"
     return render(request, template, context, status=status)
@@ -204,8 +230,13 @@ def _plan(request: Request, lot: Lot, form: BookForm, now: datetime) -> dict[str
     section = int(text) if (text := request.GET.get("section", "")).isdecimal() and len(text) < 5 else 0
     drawings = plan.floors(statuses, chosen=chosen, shown=section)
     free = [spot for spot, status in statuses if status == "free"]
+    features = _features(form)
     soonest = [] if len(free) >= SOONEST else availability.soonest_free(lot, now=now, count=SOONEST)
     is_open = lot.hours.is_open_throughout(starts_at, ends_at, lot.zone)
+    is_full = is_open and statuses and not any(spot.offers(features) for spot in free)
+    instead = (
+        availability.alternatives(lot, starts_at, ends_at, now=now, features=features) if is_full else []
+    )
     kept = request.GET.copy()
     for name in ("spot", "section", "csrfmiddlewaretoken"):
         kept.pop(name, None)
@@ -222,10 +253,12 @@ def _plan(request: Request, lot: Lot, form: BookForm, now: datetime) -> dict[str
         "free": free,
         "capacity": len(statuses),
         "soonest": soonest,
+        "instead": instead,
         "kept_query": kept.urlencode(),
         "etag": offers.fingerprint(
             facts,
-            [(o.spot.pk, o.starts_at) for o in soonest if o.starts_at > now],
+            [(o.spot.pk, o.starts_at, o.confidence) for o in soonest if o.starts_at > now],
+            [(a.kind, a.lot.pk, a.free, a.starts_at if a.starts_at > now else None) for a in instead],
             chosen,
             section,
             is_open,
@@ -233,6 +266,10 @@ def _plan(request: Request, lot: Lot, form: BookForm, now: datetime) -> dict[str
             request.LANGUAGE_CODE,
         ),
     }
+
+
+def _features(form: BookForm) -> tuple[str, ...]:
+    return form.cleaned_data.get("features", ()) if form.is_bound and form.is_valid() else ()
 
 
 def _quote(lot: Lot, form: BookForm, now: datetime) -> dict[str, Any]:

@@ -2,12 +2,17 @@
 
 from django.urls import path
 
-from bookings import payment_views, receipt_views, views
+from bookings import payment_views, receipt_views, views, waitlist_views
 
 app_name = "bookings"
 
 urlpatterns = [
     path("", views.index, name="list"),
+    # /bookings/waitlist/<reference of a place in line>/…
+    path("waitlist/<slug:reference>/", waitlist_views.detail, name="waiting"),
+    path("waitlist/<slug:reference>/accept/", waitlist_views.accept, name="waitlist-accept"),
+    path("waitlist/<slug:reference>/snooze/", waitlist_views.snooze, name="waitlist-snooze"),
+    path("waitlist/<slug:reference>/leave/", waitlist_views.leave, name="waitlist-leave"),
     # /bookings/<reference>/…
     path("<slug:reference>/", views.detail, name="detail"),
     path("<slug:reference>/live/", views.live, name="live"),

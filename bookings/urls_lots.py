@@ -15,4 +15,5 @@ urlpatterns = [
     path("lots/<slug:slug>/live/", lot_views.live, name="live"),
     path("lots/<slug:slug>/quote/", lot_views.quote, name="quote"),
     path("lots/<slug:slug>/book/", lot_views.book, name="book"),
+    path("lots/<slug:slug>/wait/", lot_views.wait, name="wait"),
 ]

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.http import Request
-from bookings import availability, history, payment_views, services
+from bookings import availability, history, payment_views, services, waitlist_views
 from bookings.errors import BadBooking, BookingRefused
 from bookings.forms import EXTENSIONS, ExtendForm
 from bookings.models import Booking, State
@@ -30,8 +30,10 @@ def index(request: Request) -> HttpResponse:
     mine = Booking.objects.of(request.user).select_related("lot", "spot")
     past = Paginator(mine.over().order_by("-starts_at", "-pk"), PAST_A_PAGE)
     current = list(mine.occupying().order_by("starts_at", "pk"))
+    now = timezone.now()
     context = {
-        "now": timezone.now(),
+        "now": now,
+        "waiting": waitlist_views.waiting(request, now),
         "running": [booking for booking in current if booking.state == State.ACTIVE],
         "upcoming": [booking for booking in current if booking.state != State.ACTIVE],
         "past": past.get_page(request.GET.get("page")),

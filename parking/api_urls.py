@@ -15,6 +15,7 @@ from bookings.api.lots import LotViewSet
 from bookings.api.payments import PaymentViewSet, PayView
 from bookings.api.quotes import QuoteView
 from bookings.api.receipts import CalendarView, ReceiptView
+from bookings.api.waitlist import WaitlistViewSet
 from bookings.idempotency import Idempotent
 from bookings.people import known_to
 from parking.api import UnknownPath
@@ -36,6 +37,7 @@ router = SimpleRouter()
 router.register("lots", LotViewSet, "lot")
 router.register("bookings", BookingViewSet, "booking")
 router.register("payments", PaymentViewSet, "payment")
+router.register("waitlist", WaitlistViewSet, "waitlist")
 router.register("vehicles", Vehicles, "vehicle")
 router.register("events", EventViewSet, "event")
 router.register("users", Users, "user")

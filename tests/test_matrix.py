@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -24,7 +24,7 @@ from accounts.models import Notice, User, Vehicle
 from accounts.roles import make_roles
 from accounts.tests.staff import verify
 from bookings import receipts, services
-from bookings.models import Booking, Payment, WebhookDelivery, WebhookEndpoint
+from bookings.models import Booking, Payment, WaitlistEntry, WebhookDelivery, WebhookEndpoint
 from bookings.tests.factories import HOUR, make_lot, make_user, park, reserve
 from bookings.webhooks import services as webhooks
 from lots.models import Lot
@@ -90,6 +90,7 @@ def rows(booking: Booking, victim: User) -> Rows:
         "accounts.notice": found["notice"],
         "usersessions.usersession": found["session"],
         "reference": ((booking.reference,), ("Z" * 16,)),
+        "place in line": ((_waiting(victim, now).reference,), ("Z" * 16,)),
         "payment": ((payment.pk,), (uuid.uuid4(),)),
         "bookings.payment": ((payment.pk,), (uuid.uuid4(),)),
         "bookings.refund": ((refund.pk,), (uuid.uuid4(),)),
@@ -109,6 +110,17 @@ def _webhook(stay: Booking) -> dict[str, Any]:
         endpoint=endpoint, entry=stay.timeline.first(), created_at=timezone.now(), not_before=timezone.now()
     )
     return {"bookings.webhookendpoint": endpoint, "bookings.webhookdelivery": delivery}
+
+
+def _waiting(victim: User, now: datetime) -> WaitlistEntry:
+    """The victim's place in line, with an offer."""
+    lot = make_lot(1, now=now - timedelta(days=9), name="Full foreign")
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    taken = reserve(lot, None, now=hour, starts_in=25 * HOUR)
+    window = {"starts_at": taken.starts_at, "ends_at": taken.ends_at}
+    entry = services.join(lot_id=lot.pk, driver=victim, now=now, **window)
+    services.cancel(taken, by=None, now=now)
+    return entry
 
 
 def _schedules() -> dict[str, Any]:
@@ -219,5 +231,6 @@ def world() -> list[Any]:
         list(Booking.objects.order_by("pk").values_list("state", "spot", "ends_at")),
         list(Lot.objects.order_by("pk").values_list("name", "archived_at")),
         list(User.objects.order_by("pk").values_list("email", "password", "is_active")),
+        list(WaitlistEntry.objects.order_by("pk").values_list("state", "snoozed_until")),
         *(kind.objects.count() for kind in (Payment, Vehicle, UserSession, Notice, TOTPDevice)),
     ]

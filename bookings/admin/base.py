@@ -138,7 +138,8 @@ def add_refusal(form: Form, error: BookingRefused | BadBooking, names: dict[str,
         return
     form.add_error(None, str(error))
     for alternative in error.alternatives:
-        form.add_error(None, instead(alternative))
+        if alternative.kind != "waitlist":  # drivers wait, the back office does not
+            form.add_error(None, instead(alternative))
 
 
 def instead(found: Alternative) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from rest_framework import serializers
 
 from accounts.strict import StrictBooleanField, StrictSerializer, StrictTextField
+from bookings import availability
 from bookings.api.serializers import LocalTimes
 from lots.models import FEATURES, Lot, Spot
 from lots.services import MOST_SPOTS
@@ -50,6 +51,11 @@ class SpotSerializer(SpotShape):
 class OpeningSerializer(SpotShape):
     starts_at = serializers.DateTimeField()
     ends_at = serializers.DateTimeField(allow_null=True, help_text="When somebody comes after")
+    confidence = serializers.ChoiceField(
+        choices=[availability.CERTAIN, availability.LIKELY, availability.UNCERTAIN],
+        help_text="certain: free, or after a booking that ends by itself; likely: after a stay that goes on"
+        " until its driver leaves, or a hold, which may end sooner; uncertain: after an overdue stay",
+    )
     local = LocalTimes()
 
 

@@ -203,5 +203,6 @@ def _opening(lot: Lot, opening: availability.Opening) -> dict[str, Any]:
         **spot_json(opening.spot),
         "starts_at": fields.utc(opening.starts_at),
         "ends_at": fields.utc(opening.ends_at),
+        "confidence": opening.confidence,
         "local": fields.local(lot, opening.starts_at, opening.ends_at),
     }

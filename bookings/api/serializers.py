@@ -157,7 +157,9 @@ class ExtendInput(StrictSerializer):
 
 
 class AlternativeSerializer(serializers.Serializer):
-    kind = serializers.CharField(help_text="other_spot, shorter, later or nearby")
+    kind = serializers.CharField(
+        help_text="To book: other_spot, shorter, later, nearby. To POST to waitlist/: waitlist"
+    )
     lot = serializers.CharField()
     spot = serializers.CharField(allow_null=True)
     starts_at = fields.MomentField()

@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from bookings import availability
 from bookings.models import Booking, State, TimelineEntry
 from bookings.plan import Floor, PlannedSpot
 from bookings.words import spell
@@ -50,6 +51,11 @@ STATUS_WORDS = {
     "free": gettext_lazy("free"),
     "taken": gettext_lazy("taken"),
     "closed": gettext_lazy("out of service"),
+}
+CONFIDENCE = {
+    availability.CERTAIN: gettext_lazy("certain"),
+    availability.LIKELY: gettext_lazy("likely"),
+    availability.UNCERTAIN: gettext_lazy("uncertain"),
 }
 ACTIONS = {
     "held": gettext_lazy("Held for you"),
@@ -264,6 +270,12 @@ def _squeezed(number: str) -> str:
 @register.filter
 def action_word(action: str) -> str:
     return str(ACTIONS.get(action, action))
+
+
+@register.filter
+def confidence_words(confidence: str) -> str:
+    """How far to trust the time a spot comes free (availability.Opening)."""
+    return str(CONFIDENCE[confidence])
 
 
 @register.filter

@@ -40,7 +40,7 @@ def test_when_full_it_says_what_could_be_had_instead(as_anyone: Any, lot: Any, a
     body = post(as_anyone, "quotes/", asked(lot)).json()
 
     assert (body["spot"], body["free"], body["price"]["total"]) == (None, 0, "5.00")
-    assert [a["kind"] for a in body["alternatives"]] == ["later"]
+    assert [a["kind"] for a in body["alternatives"]] == ["later", "waitlist"]
 
 
 def test_a_taken_spot_offers_another(as_anyone: Any, lot: Any, alice: Any) -> None:

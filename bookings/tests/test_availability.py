@@ -131,6 +131,22 @@ def test_the_three_soonest_free_with_their_times(now):
     ]
 
 
+def test_soonest_says_how_far_to_trust_each_time(now):
+    lot = make_lot(4, end_of_stay="until_released")
+    park(lot, None, ends_at=now + HOUR)
+    park(lot, None, ends_at=now + 5 * MINUTE)
+    update_lot(lot_id=lot.pk, by=None, now=now, end_of_stay="ends_itself")
+    park(lot, None, ends_at=now + 2 * HOUR)
+    reserve(lot, None, starts_in=15 * MINUTE, hours=2, hold=True, spot_number="4")
+
+    def trust(at):
+        return [(o.spot.number, o.confidence) for o in availability.soonest_free(lot, now=at, count=4)]
+
+    assert trust(now + MINUTE) == [("2", "likely"), ("1", "likely"), ("3", "certain"), ("4", "likely")]
+    late = now + 9 * MINUTE  # the hold would lapse in a minute, and spot 2 is overdue
+    assert trust(late)[0] == ("2", "uncertain")
+
+
 def test_soonest_skips_a_gap_too_short_to_be_of_use(now):
     lot = make_lot(1)
     park(lot, None, ends_at=now + HOUR - 5 * MINUTE)
@@ -181,6 +197,7 @@ def test_alternatives_of_a_full_lot_shorter_later_and_nearby(now):
         ("shorter", lot, HOUR, 2 * HOUR),
         ("later", lot, 4 * HOUR, 6 * HOUR),
         ("nearby", near, HOUR, 3 * HOUR),
+        ("waitlist", lot, HOUR, 3 * HOUR),
     ]
 
 
@@ -188,7 +205,10 @@ def test_what_is_offered_instead_can_be_booked(now):
     lot = make_lot(1)
     reserve(lot, None, starts_in=2 * HOUR, hours=2)
 
-    for alternative in availability.alternatives(lot, now + HOUR, now + 3 * HOUR, now=now):
+    *found, waiting = availability.alternatives(lot, now + HOUR, now + 3 * HOUR, now=now)
+    window = {"starts_at": waiting.starts_at, "ends_at": waiting.ends_at}
+    assert services.join(lot_id=lot.pk, driver=make_user(), now=now, **window).state == "waiting"
+    for alternative in found:
         booking = services.book(
             lot_id=lot.pk, kind="reserved", driver=None, starts_at=alternative.starts_at,
             ends_at=alternative.ends_at, now=now,

@@ -195,7 +195,8 @@ def test_full_lot_names_the_three_spots_that_become_free_soonest(client, now):
     page = text_of(client.get(reverse("lots:detail", args=[lot.slug])))
 
     assert (
-        "Nothing free now. Free soonest: Spot 2 Today, 12:00 Spot 4 Today, 13:00 Spot 1 Today, 14:00" in page
+        "Nothing free now. Free soonest: Spot 2 Today, 12:00 · certain Spot 4 Today, 13:00 · certain "
+        "Spot 1 Today, 14:00 · certain" in page
     )
 
 
