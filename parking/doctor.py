@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
@@ -227,6 +228,16 @@ def sweeps(now: datetime) -> Iterator[Finding]:
         )
     else:
         yield Finding(OK, "clock", "No mail, hold or stay waits for its sweep.")
+    beat = late["clock_heartbeat_seconds"]
+    if beat == math.inf:
+        yield Finding(WARN, "clock", "It has not beaten yet: start worker and beat, or run_sweeps --loop.")
+    elif beat > PATIENCE.total_seconds():
+        yield Finding(BAD, "clock", "It stands still: do worker and beat, or run_sweeps --loop, run?")
+    else:
+        yield Finding(OK, "clock", f"It beat {beat:.0f} s ago.")
+    if late["job_runs_wrong"]:
+        count = f"{late['job_runs_wrong']:.0f}"
+        yield Finding(WARN, "clock", f"{count} job runs failed or were missed this week; see Job runs.")
     if late["outbox_failed"]:
         yield Finding(
             WARN, "mail", f"{late['outbox_failed']:.0f} mails were given up on; see Notices in the admin."

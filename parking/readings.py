@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db.models import Min
 
 from accounts.models import Notice
 from bookings.models import Booking, State
-from reports.models import Heartbeat, JobRun
+from reports import clock
+from reports.models import JobRun
+
+RECENT = timedelta(days=7)
 
 
 class Reading(NamedTuple):
@@ -26,6 +30,11 @@ def read(*, now: datetime) -> Iterator[Reading]:
     yield Reading("outbox_due", "Notices that should have been sent by now.", due.count())
     yield Reading("outbox_oldest_seconds", "Age of the oldest of them.", _age(oldest, now))
     yield Reading("outbox_failed", "Notices given up on.", Notice.objects.exclude(failed_at=None).count())
+    beat_at = clock.last_beat()
+    age = _age(beat_at, now) if beat_at else math.inf
+    yield Reading("clock_heartbeat_seconds", "Time since the clock last beat; it does every minute.", age)
+    wrong = JobRun.objects.went_wrong().filter(due_at__gt=now - RECENT).count()
+    yield Reading("job_runs_wrong", "Daily and monthly jobs that failed or were missed this week.", wrong)
     lapsed = Booking.objects.holds_over(now).aggregate(Min("held_until"))["held_until__min"]
     yield Reading("holds_overdue_seconds", "Age of the oldest hold nobody has let go.", _age(lapsed, now))
     ended = Booking.objects.to_end(now).aggregate(Min("ends_at"))["ends_at__min"]
@@ -36,8 +45,6 @@ def read(*, now: datetime) -> Iterator[Reading]:
         findings = proof.counts.get("findings", 0)
         yield Reading("integrity_findings", "What the last proof found wrong.", findings)
         yield Reading("integrity_age_seconds", "Age of that proof.", _age(proof.finished_at, now))
-    for name, beat_at in Heartbeat.objects.values_list("name", "beat_at"):
-        yield Reading(f"{name}_heartbeat_seconds", "Since it last came by.", _age(beat_at, now))
     for state in (State.HELD, State.CONFIRMED, State.ACTIVE):
         count = Booking.objects.in_state(state).count()
         yield Reading(f"bookings_{state.value}", f"Bookings that are {state.value} now.", count)

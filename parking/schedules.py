@@ -47,6 +47,7 @@ JOBS = [
         Every(60),
         "Asks the payment services what became of payments nobody heard of, and sends refunds off.",
     ),
+    Job("Heartbeat", "reports.tasks.beat", Every(60), "Shows that beat, queue and worker work."),
     Job(
         "Deliver webhooks",
         "bookings.tasks.deliver_webhooks",

@@ -106,6 +106,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "parking.health.HealthMiddleware",
     "parking.middleware.RequestIdMiddleware",
     "parking.metrics.MetricsMiddleware",
     "django.middleware.security.SecurityMiddleware",

@@ -33,6 +33,7 @@ UNFOLD = {
         {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("favicon.svg")},
     ],
     "SHOW_BACK_BUTTON": True,
+    "DASHBOARD_CALLBACK": "parking.dashboard.context",
     "COLORS": {
         # static/site.css calls 600 --pw-brand.
         "primary": {
@@ -83,6 +84,7 @@ UNFOLD = {
                     _page(_("Schedules"), "schedule", "django_celery_beat", "periodictask"),
                     _page(_("Webhooks"), "webhook", "bookings", "webhookendpoint"),
                     _page(_("Webhook deliveries"), "outbox", "bookings", "webhookdelivery"),
+                    _page(_("Job runs"), "task_alt", "reports", "jobrun"),
                 ],
             },
         ],

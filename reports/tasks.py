@@ -5,8 +5,13 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
-from reports import runs
+from reports import clock, runs
 from reports.jobs import JOBS, PeriodJob
+
+
+@shared_task
+def beat() -> None:
+    clock.beat(now=timezone.now())
 
 
 @shared_task

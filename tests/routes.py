@@ -21,6 +21,11 @@ PUBLIC = {
     "api/v1/lots/SLUG/soonest/": "everybody sees a lot",
     "api/v1/lots/SLUG/spots/": "everybody sees a lot",
     "payments/<uuid:pk>/demo/": "the pretended card page, as a real provider's: who has the id may pay",
+    **{
+        f"admin/reports/jobrun/<path:object_id>/{page}/": "whoever may see one run of a job may see all"
+        for page in ("change", "history", "delete")
+    },
+    "admin/reports/jobrun/<path:object_id>/": "leads to the page above",
     "admin/APP/": "an app's name, no row",
     "admin/URL": "the back office's own answer to unknown addresses",
 }

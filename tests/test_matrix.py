@@ -28,6 +28,7 @@ from bookings.models import Booking, Payment, WaitlistEntry, WebhookDelivery, We
 from bookings.tests.factories import HOUR, make_lot, make_user, park, reserve
 from bookings.webhooks import services as webhooks
 from lots.models import Lot
+from reports.models import JobRun
 from tests.routes import PUBLIC, address, asked, collected
 
 NONE = 987_654_321
@@ -78,6 +79,7 @@ def rows(booking: Booking, victim: User) -> Rows:
         "lots.tariff": lot.tariffs.get(),
         "accounts.user": victim,
         "account.emailaddress": EmailAddress.objects.create(user=victim, email=victim.email),
+        "reports.jobrun": JobRun.objects.create(job="tidy-up", period="2030-01-01", due_at=now),
         "auth.group": Group.objects.create(name="theirs"),
         "otp_totp.totpdevice": TOTPDevice.objects.create(user=victim, name="d"),
         "otp_email.emaildevice": EmailDevice.objects.create(user=victim, name="d"),

@@ -15,6 +15,7 @@ from kombu import Connection
 
 from bookings.tests import factories
 from parking import doctor
+from reports import clock
 
 NOW = datetime(2027, 3, 1, 10, tzinfo=UTC)
 
@@ -110,6 +111,8 @@ def test_a_cache_that_forgets(db: None, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_work_that_waits_for_its_sweep(lot: Any, alice: Any) -> None:
+    assert levels(doctor.sweeps) == {"ok", "warn"}  # no process was started yet
+    clock.beat(now=NOW)
     assert levels(doctor.sweeps) == {"ok"}
     factories.reserve(lot, alice)  # its confirmation has been owed since long before
     later = doctor.sweeps(factories.NOW.replace(year=2028))

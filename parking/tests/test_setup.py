@@ -49,6 +49,25 @@ def test_setup_makes_a_row_for_every_job():
     assert {row.expire_seconds for row in rows.values()} == {5, 15, 60, 24 * 3600}
 
 
+def test_a_schedule_whose_task_was_renamed_finds_it_again():
+    setup_again()
+    PeriodicTask.objects.filter(name="Tidy up mail").update(task="accounts.tasks.tidy_up", enabled=False)
+
+    setup_again()
+
+    row = PeriodicTask.objects.get(name="Tidy up mail")
+    assert (row.task, row.enabled) == ("reports.jobs.tidy-up", False)
+
+
+@pytest.mark.promise("S1-17")
+def test_new_schedules_begin_in_the_zone_of_the_house(settings: Any):
+    settings.SCHEDULE_TIMEZONE = "Europe/Berlin"
+
+    setup_again()
+
+    assert str(PeriodicTask.objects.get(name="Clear sessions").crontab.timezone) == "Europe/Berlin"
+
+
 def test_every_job_names_a_task_that_exists():
     app.loader.import_default_modules()
 

@@ -1,0 +1,47 @@
+"""The ledger of job runs in the back office: only read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+
+from reports.models import JobRun
+
+LABELS = {"done": "success", "failed": "danger", "missed": "danger", "running": "info", "queued": "warning"}
+
+
+@admin.register(JobRun)
+class JobRunAdmin(ModelAdmin):
+    """A run is what it was. A new one is asked for at its schedule."""
+
+    list_display = ["job", "period", "shown_state", "due_at", "finished_at", "attempts", "error"]
+    list_filter = ["state", "job"]
+    list_select_related = ["asked_by"]
+    ordering = ["-due_at", "-id"]
+    show_full_result_count = False
+    fields = [
+        "job", "period", "shown_state", "due_at", "timezone", "asked_by",
+        "started_at", "finished_at", "attempts", "counts", "error",
+    ]  # fmt: skip
+    readonly_fields = [
+        "job", "period", "shown_state", "due_at", "timezone", "asked_by",
+        "started_at", "finished_at", "attempts", "counts", "error",
+    ]  # fmt: skip
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @display(description=_("state"), ordering="state", label={**LABELS})
+    def shown_state(self, run: JobRun) -> tuple[str, str]:
+        return run.state, run.get_state_display()
