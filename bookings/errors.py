@@ -143,6 +143,16 @@ class LotInUse(BookingRefused):
     message = "Cannot delete lot with occupied spots."
 
 
+class NotStayed(BookingRefused):
+    code = "not_stayed"
+    message = "You can review a lot once you have stayed there."
+
+
+class AlreadyReviewed(BookingRefused):
+    code = "already_reviewed"
+    message = "You have reviewed this lot already; change that review instead."
+
+
 class BadBooking(Exception):
     """Bad input: the field it lies in and a sentence that says what would do."""
 

@@ -20,7 +20,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from accounts.http import Request
 from accounts.models import User, Vehicle
 from accounts.plates import normalise_plate
-from bookings import availability, offers, plan, services
+from bookings import availability, offers, plan, review_views, services
 from bookings.errors import BadBooking, BookingRefused
 from bookings.forms import BookForm, SearchForm
 from bookings.models import Booking
@@ -218,6 +218,7 @@ def _page(request: Request, lot: Lot, form: BookForm, now: datetime) -> dict[str
         "hourly": rates.per_hour(tariff),
         "prices": sentences(tariff),
         "week": [(day, text, day == today) for day, text in hours.describe(lot.opening_hours)],
+        **review_views.shown(request.user, lot),
         **_plan(request, lot, form, now),
         **_quote(lot, form, now),
     }

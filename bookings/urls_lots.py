@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from bookings import lot_views
+from bookings import lot_views, review_views
 
 app_name = "lots"
 
@@ -16,4 +16,5 @@ urlpatterns = [
     path("lots/<slug:slug>/quote/", lot_views.quote, name="quote"),
     path("lots/<slug:slug>/book/", lot_views.book, name="book"),
     path("lots/<slug:slug>/wait/", lot_views.wait, name="wait"),
+    path("lots/<slug:slug>/review/", review_views.review, name="review"),
 ]

@@ -367,3 +367,8 @@ class Tariff(models.Model):
     @cached_property
     def rates(self) -> rates.Tariff:
         return rates.Tariff.from_json(self.document)
+
+
+# These have files of their own; Django finds models through this module only.
+from lots.review_models import Review as Review  # noqa: E402
+from lots.review_models import ReviewQuerySet as ReviewQuerySet  # noqa: E402

@@ -1,4 +1,4 @@
-"""What lots know about people: which operator changed something, and nothing about drivers."""
+"""What lots know about people: which operator changed something, and what drivers say about a lot."""
 
 from accounts.privacy import Table
 
@@ -14,5 +14,12 @@ INVENTORY = [
     Table("lots.HistoricalLot", other=(*_LOT, *_HISTORY)),
     Table("lots.Spot", other=(*_SPOT, "code")),
     Table("lots.HistoricalSpot", other=(*_SPOT, *_HISTORY)),
+    Table(
+        "lots.Review",
+        "author",
+        personal=dict.fromkeys(["author", "text"]),
+        other=("hidden_by", "hidden_reason"),
+        rows_go=True,
+    ),
     Table("lots.Tariff", other=("document", "made_by")),
 ]

@@ -15,6 +15,7 @@ from bookings.api.lots import LotViewSet
 from bookings.api.payments import PaymentViewSet, PayView
 from bookings.api.quotes import QuoteView
 from bookings.api.receipts import CalendarView, ReceiptView
+from bookings.api.reviews import OwnReviewViewSet, ReviewViewSet
 from bookings.api.waitlist import WaitlistViewSet
 from bookings.idempotency import Idempotent
 from bookings.people import known_to
@@ -42,6 +43,7 @@ router.register("vehicles", Vehicles, "vehicle")
 router.register("events", EventViewSet, "event")
 router.register("users", Users, "user")
 
+_SLUG = r"(?P<slug>[-\w]{1,140})"
 _REFERENCE = "(?P<reference>[0-9A-Za-z]{16})"
 
 # Swagger UI writes its styles into the page; its script is a file of its own.
@@ -52,6 +54,16 @@ urlpatterns: list[URLPattern | URLResolver] = [
     re_path(rf"^v1/bookings/{_REFERENCE}/pay/\Z", PayView.as_view(), name="pay"),
     re_path(rf"^v1/bookings/{_REFERENCE}/receipt/\Z", ReceiptView.as_view(), name="receipt"),
     re_path(rf"^v1/bookings/{_REFERENCE}/calendar/\Z", CalendarView.as_view(), name="calendar"),
+    re_path(
+        rf"^v1/lots/{_SLUG}/reviews/\Z",
+        ReviewViewSet.as_view({"get": "list", "post": "create"}),
+        name="reviews",
+    ),
+    re_path(
+        rf"^v1/lots/{_SLUG}/reviews/mine/\Z",
+        OwnReviewViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
+        name="review-mine",
+    ),
     path("v1/me/", MeView.as_view(), name="me"),
     path("v1/", include(router.urls)),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),

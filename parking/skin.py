@@ -60,6 +60,7 @@ UNFOLD = {
                     _page(_("Bookings"), "event_available", "bookings", "booking"),
                     _page(_("Lots"), "garage", "lots", "lot"),
                     _page(_("Spots"), "local_parking", "lots", "spot"),
+                    _page(_("Reviews"), "reviews", "lots", "review"),
                     _page(_("Tariff versions"), "sell", "lots", "tariff"),
                 ],
             },

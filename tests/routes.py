@@ -20,6 +20,9 @@ PUBLIC = {
     "lots/<slug:slug>/wait/": "everybody may wait",
     "api/v1/lots/SLUG/soonest/": "everybody sees a lot",
     "api/v1/lots/SLUG/spots/": "everybody sees a lot",
+    "lots/<slug:slug>/review/": "one's own review of a lot everybody sees",
+    "api/v1/lots/SLUG/reviews/": "everybody sees a lot",
+    "api/v1/lots/SLUG/reviews/mine/": "one's own review of a lot everybody sees",
     "payments/<uuid:pk>/demo/": "the pretended card page, as a real provider's: who has the id may pay",
     **{
         f"admin/reports/jobrun/<path:object_id>/{page}/": "whoever may see one run of a job may see all"

@@ -23,7 +23,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from accounts.models import Notice, User, Vehicle
 from accounts.roles import make_roles
 from accounts.tests.staff import verify
-from bookings import receipts, services
+from bookings import receipts, reviewing, services
 from bookings.models import Booking, Payment, WaitlistEntry, WebhookDelivery, WebhookEndpoint
 from bookings.tests.factories import HOUR, make_lot, make_user, park, reserve
 from bookings.webhooks import services as webhooks
@@ -76,6 +76,7 @@ def rows(booking: Booking, victim: User) -> Rows:
         **_webhook(stay),
         "lots.lot": lot,
         "lots.spot": spot,
+        "lots.review": reviewing.write(lot=free, author=victim, rating=1, text="Secret", now=now),
         "lots.tariff": lot.tariffs.get(),
         "accounts.user": victim,
         "account.emailaddress": EmailAddress.objects.create(user=victim, email=victim.email),

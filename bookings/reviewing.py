@@ -1,0 +1,30 @@
+"""Who may review a lot: drivers who have stayed there. Lots know nothing of stays; here they meet."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from accounts.models import User
+from bookings.errors import AlreadyReviewed, NotStayed
+from bookings.models import Booking, State
+from lots import reviews
+from lots.models import Lot, Review
+
+
+def has_stayed(driver: User, lot: Lot) -> bool:
+    return Booking.objects.of(driver).in_state(State.COMPLETED).filter(lot=lot).exists()
+
+
+def own(driver: User, lot: Lot) -> Review | None:
+    review: Review | None = Review.objects.filter(lot=lot, author=driver).first()
+    return review
+
+
+def write(*, lot: Lot, author: User, rating: int, text: str, now: datetime) -> Review:
+    """Raises NotStayed, AlreadyReviewed, or ValidationError by field."""
+    if not has_stayed(author, lot):
+        raise NotStayed
+    try:
+        return reviews.write(lot=lot, author=author, rating=rating, text=text, now=now)
+    except reviews.AlreadyReviewed as error:
+        raise AlreadyReviewed from error
