@@ -78,7 +78,18 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
         (None, {"fields": ["email", "password"]}),
         (
             _("Profile"),
-            {"fields": ["name", "username", "phone", "address", "postcode", "language", "timezone"]},
+            {
+                "fields": [
+                    "name",
+                    "username",
+                    "phone",
+                    "address",
+                    "postcode",
+                    "language",
+                    "timezone",
+                    "wants_reminders",
+                ]
+            },
         ),
         (_("Rights"), {"fields": ["is_active", "is_staff", "is_superuser", "groups", "user_permissions"]}),
         (_("Dates"), {"fields": ["date_joined", "last_login", "wrong_passwords"]}),

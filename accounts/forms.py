@@ -46,6 +46,12 @@ class ProfileForm(Styled):
         help_text=_("Such as Europe/Berlin. A lot's times are always shown on the lot's own clock."),
     )
 
+    wants_reminders = forms.BooleanField(
+        label=_("Send me reminders and monthly reports"),
+        required=False,
+        help_text=_("Mails about your bookings come in any case."),
+    )
+
     AUTOCOMPLETE = {
         "name": "name",
         "username": "username",

@@ -6,6 +6,7 @@ import base64
 import random
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.mime.base import MIMEBase
 from smtplib import SMTPConnectError, SMTPServerDisconnected
@@ -17,6 +18,7 @@ from django.core.mail import EmailMessage, EmailMultiAlternatives, get_connectio
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db.models import F, Q
 from django.template.loader import render_to_string
+from django.utils.module_loading import import_string
 from django.utils.translation import override
 
 from accounts.models import Notice, NoticeQuerySet, User
@@ -30,6 +32,20 @@ LONGEST_TRY = timedelta(days=3)  # a mail server may be away for a weekend
 # The server itself is away: no fault of the row, so its attempts do not count against it.
 AWAY = (ConnectionError, TimeoutError, SMTPConnectError, SMTPServerDisconnected)
 ENOUGH_AWAY = 3  # in a row; the rest of this sweep would only wait as well
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a builder adds to a mail when it is sent: figures and files too large, or too new, for the row."""
+
+    context: dict[str, Any] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+    # (name, content, type)
+    attachments: list[tuple[str, bytes, str]] = field(default_factory=list)
+
+
+class NotWanted(Exception):
+    """A builder found that nobody should get this mail any more; it is dropped, and says why."""
 
 
 def owe(
@@ -123,7 +139,12 @@ def _deliver(notice: Notice, now: datetime) -> bool:
         # It never came back to say what went wrong: the worker died with it, each time.
         _close(notice, failed_at=now, last_error="Given up: the worker did not survive it.")
         return False
-    get_connection(settings.EMAIL_TRANSPORT).send_messages([to_message(notice)])
+    try:
+        message = to_message(notice)
+    except NotWanted as reason:
+        _close(notice, failed_at=now, last_error=str(reason)[:300])
+        return False
+    get_connection(settings.EMAIL_TRANSPORT).send_messages([message])
     # Nobody needs a used code; in development /outbox/ still shows it.
     emptied = {"text": "", "html": ""} if notice.is_urgent and not settings.DEBUG else {}
     _close(notice, sent_at=now, last_error="", **emptied)
@@ -165,10 +186,11 @@ def smtp_codes(error: Exception) -> list[int]:
 
 def to_message(notice: Notice) -> EmailMultiAlternatives:
     """The mail as it goes out; also what the development outbox and the admin show."""
-    subject, text, html = notice.subject, notice.text, notice.html
+    subject, text, html, content = notice.subject, notice.text, notice.html, Content()
     if notice.template:
-        context = {"base_url": settings.BASE_URL, **notice.context}
         with override(notice.language or settings.LANGUAGE_CODE):
+            content = _built(notice)
+            context = {"base_url": settings.BASE_URL, **notice.context, **content.context}
             subject = " ".join(render_to_string(f"{notice.template}_subject.txt", context).split())
             text = render_to_string(f"{notice.template}.txt", context)
             html = render_to_string(f"{notice.template}.html", context)
@@ -178,13 +200,20 @@ def to_message(notice: Notice) -> EmailMultiAlternatives:
         body=text,
         from_email=notice.sender or settings.DEFAULT_FROM_EMAIL,
         to=[notice.recipient],
-        headers={**notice.headers, "Message-ID": f"<{notice.message_id}@{site}>"},
+        headers={**notice.headers, **content.headers, "Message-ID": f"<{notice.message_id}@{site}>"},
     )
     if html:
         message.attach_alternative(html, "text/html")
     for part in notice.attachments:
         message.attach(part["name"], base64.b64decode(part["content"]), part["type"])
+    for attachment in content.attachments:
+        message.attach(*attachment)
     return message
+
+
+def _built(notice: Notice) -> Content:
+    builder = settings.MAIL_BUILDERS.get(notice.template)
+    return import_string(builder)(notice) if builder else Content()
 
 
 def _from_message(message: EmailMessage, recipient: str) -> Notice:

@@ -379,6 +379,13 @@ EMAIL_HOST_PASSWORD = _mail.get("EMAIL_HOST_PASSWORD") or ""
 EMAIL_USE_TLS = _mail.get("EMAIL_USE_TLS", False)
 EMAIL_USE_SSL = _mail.get("EMAIL_USE_SSL", False)
 EMAIL_TIMEOUT = 20
+# Template → who adds figures and files when the mail is sent (accounts.outbox.Content).
+MAIL_BUILDERS = {
+    "reports/email/reminder": "reports.mail_content.reminder",
+    "reports/email/monthly": "reports.mail_content.monthly",
+    "reports/email/daily": "reports.mail_content.daily",
+    "reports/email/monthly_lots": "reports.mail_content.monthly_lots",
+}
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Parkwell <parkwell@localhost>")
 
 # --- Language and time ----------------------------------------------------------------------------------

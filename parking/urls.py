@@ -15,6 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("bookings/", include("bookings.urls")),
     path("payments/", include("bookings.payment_urls")),
     path("", include("bookings.urls_lots")),
+    path("", include("reports.urls")),
     path("metrics", metrics),
     path("admin/", admin.site.urls),
 ]

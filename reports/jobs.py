@@ -24,6 +24,7 @@ from django.core.management import call_command
 from accounts import limits, outbox
 from bookings import idempotency, integrity, keeping
 from bookings.webhooks import services as webhooks
+from reports import mails
 from reports.models import JobRun
 from reports.periods import Cadence, Period
 from reports.timing import Daily, Monthly
@@ -70,6 +71,22 @@ def check_integrity(_period: Period, now: datetime) -> Counts:
     return {"findings": len(findings)}
 
 
+def daily_reminder(period: Period, now: datetime) -> Counts:
+    return {"mails": mails.owe(mails.reminders(period.date, now=now), now=now)}
+
+
+def daily_admin_report(period: Period, now: datetime) -> Counts:
+    return {"mails": mails.owe(mails.daily_reports(period.date, now=now), now=now)}
+
+
+def monthly_report(period: Period, now: datetime) -> Counts:
+    return {"mails": mails.owe(mails.monthly_reports(period.date, now=now), now=now)}
+
+
+def monthly_admin_report(period: Period, now: datetime) -> Counts:
+    return {"mails": mails.owe(mails.monthly_lot_reports(period.date, now=now), now=now)}
+
+
 def clear_sessions(_period: Period, _now: datetime) -> Counts:
     call_command("clearsessions")
     return {}
@@ -102,6 +119,38 @@ JOBS: dict[str, PeriodJob] = {
             check_integrity,
             still_good_for=DAY,
             about="Proves on the live data that no spot is booked twice and all money adds up.",
+        ),
+        PeriodJob(
+            "daily-reminder",
+            "Remind inactive drivers",
+            Daily(18, 0),
+            daily_reminder,
+            still_good_for=DAY / 4,
+            about="Writes to drivers who have had no booking for a week, once a week at most.",
+        ),
+        PeriodJob(
+            "daily-admin-report",
+            "Daily report to operators",
+            Daily(8, 0),
+            daily_admin_report,
+            still_good_for=DAY,
+            about="Tells operators about the day before.",
+        ),
+        PeriodJob(
+            "monthly-report",
+            "Monthly report to drivers",
+            Monthly(1, 0, 0),
+            monthly_report,
+            still_good_for=10 * DAY,
+            about="Tells drivers about the month before, when it is over where they live.",
+        ),
+        PeriodJob(
+            "monthly-admin-report",
+            "Monthly report to operators",
+            Monthly(1, 0, 0),
+            monthly_admin_report,
+            still_good_for=10 * DAY,
+            about="Tells operators about the month before, lot by lot.",
         ),
     ]
 }

@@ -29,6 +29,7 @@ PUBLIC = {
         for page in ("change", "history", "delete")
     },
     "admin/reports/jobrun/<path:object_id>/": "leads to the page above",
+    "unsubscribe/<str:token>/": "the link in a mail: signed, and the key itself",
     "admin/APP/": "an app's name, no row",
     "admin/URL": "the back office's own answer to unknown addresses",
 }
