@@ -53,6 +53,8 @@ SIGN_UP_IP = Limit("sign up, ip", 20, HOUR)
 PASSWORD = Limit("password", 5, 5 * MINUTE)
 PASSWORD_IP = Limit("password, ip", 30, MINUTE)
 STAFF_CODE = Limit("second factor", 5, HOUR)
+EXPORT = Limit("export", 5, HOUR)
+EXPORT_STAFF = Limit("export, staff", 10, HOUR)
 REFRESH_IP = Limit("refresh, ip", 120, MINUTE)
 
 

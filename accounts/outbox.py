@@ -59,11 +59,13 @@ def owe(
     now: datetime,
     not_before: datetime | None = None,
     expires_at: datetime | None = None,
+    attachments: Sequence[tuple[str, bytes, str]] = (),
 ) -> None:
     """Write down a mail in the caller's transaction. Owing the same event twice sends one mail.
 
     `template` names templates/<template>.html, .txt and _subject.txt, rendered when it is sent, in the
     user's language or, for whoever has no account, in `language`.
+    `attachments` are small files (name, content, type); they are kept in the row.
     """
     notice = Notice(
         template=template,
@@ -75,6 +77,7 @@ def owe(
         created_at=now,
         not_before=not_before or now,
         expires_at=expires_at,
+        attachments=[_attachment(part) for part in attachments],
     )
     Notice.objects.bulk_create([notice], ignore_conflicts=True)
 

@@ -20,7 +20,7 @@ ROLES: dict[str, list[tuple[str, str, list[str]]]] = {
         ("accounts", "user", ["view"]),
         ("accounts", "vehicle", ["view", "add", "change"]),
         ("accounts", "notice", ["view", "change"]),
-        ("reports", "*", ["view"]),
+        ("reports", "*", ["view", "export"]),
     ],
     # Payments and refunds.
     "cashier": [

@@ -187,11 +187,12 @@ def _fonts(text: str) -> tuple[str, str]:
     try:
         text.encode("cp1252")
     except UnicodeEncodeError:
-        return (_embedded(),) * 2
+        return (embedded_font(),) * 2
     return "Helvetica", "Helvetica-Bold"
 
 
 @cache
-def _embedded() -> str:
+def embedded_font() -> str:
+    """The name of the font that knows most letters."""
     pdfmetrics.registerFont(TTFont("DejaVuSans", str(FONT_FILE)))
     return "DejaVuSans"

@@ -20,6 +20,7 @@ from bookings.api.waitlist import WaitlistViewSet
 from bookings.idempotency import Idempotent
 from bookings.people import known_to
 from parking.api import UnknownPath
+from reports.export_api import ExportViewSet
 
 
 class Vehicles(Idempotent, VehicleViewSet):
@@ -42,6 +43,7 @@ router.register("waitlist", WaitlistViewSet, "waitlist")
 router.register("vehicles", Vehicles, "vehicle")
 router.register("events", EventViewSet, "event")
 router.register("users", Users, "user")
+router.register("exports", ExportViewSet, "export")
 
 _SLUG = r"(?P<slug>[-\w]{1,140})"
 _REFERENCE = "(?P<reference>[0-9A-Za-z]{16})"

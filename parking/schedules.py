@@ -48,6 +48,13 @@ JOBS = [
         "Asks the payment services what became of payments nobody heard of, and sends refunds off.",
     ),
     Job("Heartbeat", "reports.tasks.beat", Every(60), "Shows that beat, queue and worker work."),
+    Job("Make exports", "reports.tasks.make_exports", Every(5), "Makes the files people asked for."),
+    Job(
+        "Tidy up exports",
+        "reports.tasks.tidy_up_exports",
+        Every(600),
+        "Throws away exported files whose time is over.",
+    ),
     Job(
         "Deliver webhooks",
         "bookings.tasks.deliver_webhooks",

@@ -14,6 +14,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("outbox/", include("accounts.outbox_urls")),
     path("bookings/", include("bookings.urls")),
     path("payments/", include("bookings.payment_urls")),
+    path("exports/", include("reports.export_urls")),
     path("", include("bookings.urls_lots")),
     path("", include("reports.urls")),
     path("metrics", metrics),

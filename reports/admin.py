@@ -1,4 +1,4 @@
-"""The ledger of job runs in the back office: only read."""
+"""The ledger of job runs in the back office, only read; and the exports, which have a file of their own."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from reports import export_admin as export_admin
 from reports.models import JobRun
 
 LABELS = {"done": "success", "failed": "danger", "missed": "danger", "running": "info", "queued": "warning"}

@@ -1,4 +1,6 @@
-"""What the ledger of runs knows about people: which operator asked for a run."""
+"""What reports know about people: who asked for a run or a file."""
+
+from __future__ import annotations
 
 from accounts.privacy import Table
 
@@ -10,4 +12,12 @@ INVENTORY = [
         other=("job", "period", "timezone", "counts", "error"),
     ),
     Table("reports.Heartbeat", other=("name",)),
+    # The rows go; their files are nobody's then, cannot be opened, and go with the next clean-up.
+    Table(
+        "reports.Export",
+        "owner",
+        personal=dict.fromkeys(["owner", "error_code", "file_name"]),
+        secret=("file_name",),
+        rows_go=True,
+    ),
 ]

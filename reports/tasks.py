@@ -1,11 +1,11 @@
-"""What the clock starts here: a task for each periodic job, and the sweep that catches up with all."""
+"""What the clock starts here: a task for each periodic job, the sweep that catches up, and the exports."""
 
 from __future__ import annotations
 
 from celery import shared_task
 from django.utils import timezone
 
-from reports import clock, runs
+from reports import clock, exports, runs
 from reports.jobs import JOBS, PeriodJob
 
 
@@ -17,6 +17,16 @@ def beat() -> None:
 @shared_task
 def run_due_jobs() -> int:
     return runs.run_due(now=timezone.now())
+
+
+@shared_task
+def make_exports() -> int:
+    return exports.make_due(now=timezone.now())
+
+
+@shared_task
+def tidy_up_exports() -> int:
+    return exports.tidy_up(now=timezone.now())
 
 
 def _task_of(job: PeriodJob) -> None:
