@@ -116,7 +116,7 @@ class ExportViewSet(
     serializer_class = ExportSerializer
     queryset: Any = Export.objects.none()
     page_ordering = "-created_at"
-    lookup_value_converter = "uuid"
+    lookup_value_regex = "[0-9A-Fa-f-]{32,36}"
 
     def get_queryset(self) -> QuerySet[Export]:
         if not isinstance(self.request.user, User):  # the schema is drawn for nobody

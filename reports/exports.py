@@ -104,10 +104,8 @@ def ask(
         raise BadBooking("to", "The end lies after the start.", code="end_before_start")
     try:
         with transaction.atomic():
-            limit = limits.EXPORT_STAFF if owner.is_staff else limits.EXPORT
-            limits.take((limit, str(owner.pk)))
-            # The constraint decides between two that ask at once; a refusal gives the limit back.
-            return Export.objects.create(
+            # The constraint decides between two that ask at once; only what is made counts for the limit.
+            export = Export.objects.create(
                 owner=owner,
                 kind=kind,
                 format=format,
@@ -115,6 +113,9 @@ def ask(
                 period_until=period[1],
                 created_at=now,
             )
+            limit = limits.EXPORT_STAFF if owner.is_staff else limits.EXPORT
+            limits.take((limit, str(owner.pk)))
+            return export
     except IntegrityError as error:
         other = Export.objects.of(owner).unfinished().first()
         raise ExportUnderWay(export=str(other.pk) if other else None) from error

@@ -28,7 +28,8 @@ from bookings.models import Booking, Payment, WaitlistEntry, WebhookDelivery, We
 from bookings.tests.factories import HOUR, make_lot, make_user, park, reserve
 from bookings.webhooks import services as webhooks
 from lots.models import Lot
-from reports.models import JobRun
+from reports import exports
+from reports.models import Export, JobRun
 from tests.routes import PUBLIC, address, asked, collected
 
 NONE = 987_654_321
@@ -64,6 +65,7 @@ def rows(booking: Booking, victim: User) -> Rows:
     stay = services.release(park(free, victim, now=now - 2 * HOUR), by=victim, now=now)
     services.record_desk_payment(stay, method="cash", by=victim, now=now)
     refund = services.refund(stay, reason="Gate stuck", by=victim, now=now)[0]
+    export = exports.ask(owner=victim, kind="own-bookings", now=now)
     spot = lot.spots.first()
     spot.save()  # made in bulk, it has no history yet
     numbers = {
@@ -97,6 +99,8 @@ def rows(booking: Booking, victim: User) -> Rows:
         "payment": ((payment.pk,), (uuid.uuid4(),)),
         "bookings.payment": ((payment.pk,), (uuid.uuid4(),)),
         "bookings.refund": ((refund.pk,), (uuid.uuid4(),)),
+        "export": ((export.pk,), (uuid.uuid4(),)),
+        "reports.export": ((export.pk,), (uuid.uuid4(),)),
         "slug": ((lot.slug,), ("no-such-lot",)),
         "tariff file": ((lot.tariffs.get().pk, "document"), (NONE, "document")),
     }
@@ -235,5 +239,5 @@ def world() -> list[Any]:
         list(Lot.objects.order_by("pk").values_list("name", "archived_at")),
         list(User.objects.order_by("pk").values_list("email", "password", "is_active")),
         list(WaitlistEntry.objects.order_by("pk").values_list("state", "snoozed_until")),
-        *(kind.objects.count() for kind in (Payment, Vehicle, UserSession, Notice, TOTPDevice)),
+        *(kind.objects.count() for kind in (Payment, Vehicle, UserSession, Notice, TOTPDevice, Export)),
     ]
