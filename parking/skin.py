@@ -80,6 +80,12 @@ UNFOLD = {
                 ],
             },
             {
+                "title": _("Reports"),
+                "items": [
+                    _page(_("Exports"), "download", "reports", "export"),
+                ],
+            },
+            {
                 "title": _("Clock"),
                 "items": [
                     _page(_("Schedules"), "schedule", "django_celery_beat", "periodictask"),

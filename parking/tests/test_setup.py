@@ -46,7 +46,7 @@ def test_setup_makes_a_row_for_every_job():
     assert rows.keys() == {job.name for job in schedules.JOBS}
     assert rows["Deliver notices"].interval.every == 5
     assert rows["Clear sessions"].crontab.hour == "3"
-    assert {row.expire_seconds for row in rows.values()} == {5, 15, 60, 24 * 3600}
+    assert {row.expire_seconds for row in rows.values()} == {5, 15, 60, 600, 24 * 3600}
 
 
 def test_a_schedule_whose_task_was_renamed_finds_it_again():
@@ -169,7 +169,7 @@ def test_in_a_loop_each_sweep_keeps_its_own_pace(monkeypatch: Any):
     # Daily jobs wait for their hour.
     assert names() == {job.name for job in schedules.JOBS if isinstance(job.when, schedules.Every)}
     clock["at"] += 6
-    assert names() == {"Deliver notices", "Deliver webhooks"}
+    assert names() == {"Deliver notices", "Deliver webhooks", "Make exports"}
     clock["at"] += 10
     assert {"Deliver notices", "Lapse holds"} <= names()
 
