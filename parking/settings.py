@@ -314,6 +314,9 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "BookingKind": "bookings.models.Booking.Kind",
         "BookingState": "bookings.models.State",
+        "ExportFormat": "reports.export_models.Format",
+        "ExportKind": "reports.export_models.Kind",
+        "ExportStatus": "reports.export_models.State",
         "PaymentStatus": "bookings.payments.models.Status",
         "SpotKind": "lots.models.Spot.Kind",
         "VehicleKind": "accounts.models.Vehicle.Kind",
