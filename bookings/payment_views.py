@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import redirect_to_login
 from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -16,7 +17,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.http import Request
-from bookings import services
+from bookings import guest_cookie, guests, services
 from bookings.errors import BadBooking, BookingRefused
 from bookings.models import Booking
 from bookings.payments import ledger
@@ -69,9 +70,12 @@ def index(request: Request) -> HttpResponse:
     return render(request, "payments/list.html", {"page": page, "now": timezone.now()})
 
 
+@login_not_required
 @require_safe
 def detail(request: Request, pk: UUID) -> HttpResponse:
     """Where the provider's page sends the driver back to. What is true, the provider knows."""
+    if not request.user.is_authenticated:
+        return _guest_is_back(request, pk)
     mine = Payment.objects.of(request.user).select_related("booking__lot", "booking__spot")
     payment = get_object_or_404(mine, pk=pk)
     if payment.is_pending:
@@ -82,6 +86,18 @@ def detail(request: Request, pk: UUID) -> HttpResponse:
     if payment.is_pending:
         response["Refresh"] = "3"
     return response
+
+
+def _guest_is_back(request: Request, pk: UUID) -> HttpResponse:
+    """A guest's stay says what became of the payment; whoever else comes here signs in first."""
+    cookie = guest_cookie.read(request, now=timezone.now())
+    guest = guests.of_key(cookie.key) if cookie else None
+    payment = Payment.objects.filter(pk=pk, booking__guest=guest).first() if guest else None
+    if payment is None:
+        return redirect_to_login(request.get_full_path())
+    if payment.is_pending:
+        _look(payment)
+    return redirect("guests:stay")
 
 
 def _look(payment: Payment) -> None:
@@ -116,4 +132,6 @@ def demo(request: Request, pk: UUID) -> HttpResponse:
     services.apply_provider_state(payment, provider(Provider.DEMO).ask(payment), now=now)
     if request.user.is_authenticated:
         return redirect("payments:detail", pk)
+    if payment.booking.guest_id:
+        return redirect("guests:stay")
     return redirect("payments:demo", pk)

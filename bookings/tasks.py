@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from bookings import services
+from bookings import guests, services
 from bookings.webhooks import delivering
 
 
@@ -45,3 +45,8 @@ def serve_waitlist() -> int:
 @shared_task
 def deliver_webhooks() -> int:
     return delivering.sweep(now=timezone.now())
+
+
+@shared_task
+def erase_guests() -> int:
+    return guests.erase_due(now=timezone.now())

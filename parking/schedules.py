@@ -62,6 +62,12 @@ JOBS = [
         "Tells the programs operators have registered what happened.",
     ),
     Job(
+        "Erase guests",
+        "bookings.tasks.erase_guests",
+        Every(15),
+        "Forgets plate, e-mail and key of guests whose stay is over and paid.",
+    ),
+    Job(
         "Run what is due",
         "reports.tasks.run_due_jobs",
         Every(15),

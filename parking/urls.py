@@ -15,6 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("bookings/", include("bookings.urls")),
     path("payments/", include("bookings.payment_urls")),
     path("exports/", include("reports.export_urls")),
+    path("s/", include("bookings.urls_guests")),
     path("", include("bookings.urls_lots")),
     path("", include("reports.urls")),
     path("metrics", metrics),

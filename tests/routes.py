@@ -23,6 +23,9 @@ PUBLIC = {
     "lots/<slug:slug>/review/": "one's own review of a lot everybody sees",
     "api/v1/lots/SLUG/reviews/": "everybody sees a lot",
     "api/v1/lots/SLUG/reviews/mine/": "one's own review of a lot everybody sees",
+    "s/<slug:code>/": "who has the code stands at the label",
+    "s/<slug:code>/live/": "who has the code stands at the label",
+    "s/<slug:code>/book/": "who has the code stands at the label, and may book",
     "payments/<uuid:pk>/demo/": "the pretended card page, as a real provider's: who has the id may pay",
     **{
         f"admin/reports/jobrun/<path:object_id>/{page}/": "whoever may see one run of a job may see all"
