@@ -14,7 +14,7 @@ ROLES: dict[str, list[tuple[str, str, list[str]]]] = {
         ("bookings", "*", ["view", "import", "export"]),
         ("bookings", "booking", EVERYTHING),
         ("bookings", "guest", EVERYTHING),
-        ("bookings", "waitlist", EVERYTHING),
+        ("bookings", "waitlistentry", ["view", "change"]),
         ("bookings", "webhookendpoint", EVERYTHING),
         ("bookings", "webhookdelivery", ["view", "change"]),
         ("accounts", "user", ["view"]),

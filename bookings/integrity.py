@@ -17,7 +17,16 @@ from django.db import connection
 from django.db.models import Count, F, Prefetch, Q, QuerySet
 
 from bookings import guards, receipt_guards, receipts
-from bookings.models import MOVES, OVER, PAID_LATE, Booking, State, TimelineEntry
+from bookings.models import (
+    MOVES,
+    OVER,
+    PAID_LATE,
+    Booking,
+    State,
+    TimelineEntry,
+    WaitlistEntry,
+    WaitlistState,
+)
 from bookings.payments import guards as ledger_guards
 from bookings.payments import ledger
 from bookings.payments.models import LedgerEntry, Payment, Provider, Refund, Status
@@ -117,6 +126,18 @@ def holds_lapse(now: datetime) -> Iterator[Finding]:
         yield Finding(
             "hold_not_lapsed", booking.reference, f"Held until {booking.held_until}, and still held."
         )
+
+
+def offers_are_holds(now: datetime) -> Iterator[Finding]:
+    """Whoever is offered a spot on the waitlist has it held for them, and nothing else is."""
+    offered = WaitlistEntry.objects.filter(state=WaitlistState.OFFERED)
+    theirs = {name: F(name) for name in ("driver", "lot", "starts_at", "ends_at")}
+    held = Q(offer__state=State.HELD, **{f"offer__{name}": column for name, column in theirs.items()})
+    for entry in offered.exclude(held).order_by("pk"):
+        yield Finding("offer_not_held", entry.reference, "It is offered a spot that is not held for it.")
+    holds = Booking.objects.in_state(State.HELD).exclude(waitlist_entry=None)
+    for booking in holds.exclude(waitlist_entry__state=WaitlistState.OFFERED).order_by("pk"):
+        yield Finding("hold_not_offered", booking.reference, "It is held for the waitlist, and not offered.")
 
 
 # --- One booking at a time: its timeline and its price ---
@@ -261,6 +282,7 @@ CHECKS: list[Check] = [
     no_overlap,
     spots_in_their_lots,
     holds_lapse,
+    offers_are_holds,
     bookings_add_up,
     ledger_matches_payments,
     currencies_agree,

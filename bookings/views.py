@@ -31,11 +31,15 @@ def index(request: Request) -> HttpResponse:
     past = Paginator(mine.over().order_by("-starts_at", "-pk"), PAST_A_PAGE)
     current = list(mine.occupying().order_by("starts_at", "pk"))
     now = timezone.now()
+    waiting = waitlist_views.waiting(request, now)
+    offers = {entry.offer_id for entry in waiting if entry.live_offer(now)}  # shown with the waitlist
     context = {
         "now": now,
-        "waiting": waitlist_views.waiting(request, now),
+        "waiting": waiting,
         "running": [booking for booking in current if booking.state == State.ACTIVE],
-        "upcoming": [booking for booking in current if booking.state != State.ACTIVE],
+        "upcoming": [
+            booking for booking in current if booking.state != State.ACTIVE and booking.pk not in offers
+        ],
         "past": past.get_page(request.GET.get("page")),
         "summary": history.summary(request.user),
     }

@@ -58,6 +58,7 @@ UNFOLD = {
                 "title": _("Parking"),
                 "items": [
                     _page(_("Bookings"), "event_available", "bookings", "booking"),
+                    _page(_("Waitlist"), "hourglass_top", "bookings", "waitlistentry"),
                     _page(_("Lots"), "garage", "lots", "lot"),
                     _page(_("Spots"), "local_parking", "lots", "spot"),
                     _page(_("Reviews"), "reviews", "lots", "review"),

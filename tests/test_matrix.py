@@ -68,12 +68,14 @@ def rows(booking: Booking, victim: User) -> Rows:
     export = exports.ask(owner=victim, kind="own-bookings", now=now)
     spot = lot.spots.first()
     spot.save()  # made in bulk, it has no history yet
+    place = _waiting(victim, now)
     numbers = {
         "vehicle": Vehicle.objects.create(driver=victim, plate="V 1", plate_normalised="V1"),
         "notice": Notice.objects.create(recipient=victim.email, user=victim, subject="Secret"),
         "session": UserSession.objects.create(user=victim, ip="127.0.0.1", session_key="k" * 32),
         "bookings.booking": booking,
         "bookings.ledgerentry": stay.ledger.charges().get(),
+        "bookings.waitlistentry": place,
         "bookings.receipt": receipts.issue(stay, now=now),
         **_webhook(stay),
         "lots.lot": lot,
@@ -95,7 +97,7 @@ def rows(booking: Booking, victim: User) -> Rows:
         "accounts.notice": found["notice"],
         "usersessions.usersession": found["session"],
         "reference": ((booking.reference,), ("Z" * 16,)),
-        "place in line": ((_waiting(victim, now).reference,), ("Z" * 16,)),
+        "place in line": ((place.reference,), ("Z" * 16,)),
         "payment": ((payment.pk,), (uuid.uuid4(),)),
         "bookings.payment": ((payment.pk,), (uuid.uuid4(),)),
         "bookings.refund": ((refund.pk,), (uuid.uuid4(),)),

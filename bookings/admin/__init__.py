@@ -1,5 +1,27 @@
 """The back office for lots, spots and bookings. Everything it changes goes through the services."""
 
-from bookings.admin import bookings, lots, payments, people, receipts, reviews, spots, tariffs, webhooks
+from bookings.admin import (
+    bookings,
+    lots,
+    payments,
+    people,
+    receipts,
+    reviews,
+    spots,
+    tariffs,
+    waitlist,
+    webhooks,
+)
 
-__all__ = ["bookings", "lots", "payments", "people", "receipts", "reviews", "spots", "tariffs", "webhooks"]
+__all__ = [
+    "bookings",
+    "lots",
+    "payments",
+    "people",
+    "receipts",
+    "reviews",
+    "spots",
+    "tariffs",
+    "waitlist",
+    "webhooks",
+]

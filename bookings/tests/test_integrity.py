@@ -61,9 +61,21 @@ def lived(db, alice, bob, olga):
     services.move(moved, spot_number="5", by=olga, now=NOW)
     found["moved"] = moved
     found["held"] = reserve(prepaid, make_user(), now=NOW + 5 * HOUR, starts_in=10 * HOUR)
+    found["offered"] = offered(make_user("zoe"))
     for booking in found.values():
         booking.refresh_from_db()
     return found
+
+
+def offered(driver):
+    """A hold made for who was next on a waitlist."""
+    lot = make_lot(1)
+    taken = reserve(lot, None, now=NOW + 4 * HOUR, starts_in=20 * HOUR)
+    window = {"starts_at": taken.starts_at, "ends_at": taken.ends_at}
+    entry = services.join(lot_id=lot.pk, driver=driver, now=NOW_THEN, **window)
+    services.cancel(taken, by=None, now=NOW_THEN)
+    entry.refresh_from_db()
+    return entry.offer
 
 
 NOW_THEN = NOW + 5 * HOUR
@@ -154,6 +166,14 @@ def old_hold(lived):
     change(lived["held"], held_until=NOW_THEN - 2 * MINUTE)
 
 
+def offer_moved(lived):
+    change(lived["offered"], driver=lived["moved"].driver)
+
+
+def forgotten_offer(lived):
+    change(lived["offered"].waitlist_entry, state="left")
+
+
 def changed_charge(lived):
     change(LedgerEntry.objects.charges().get(booking=lived["paid"]), amount=Decimal("5.01"))
 
@@ -224,6 +244,8 @@ PLANTED = [
     (lost_timeline, "timeline"),
     (illegal_move, "timeline"),
     (old_hold, "hold_not_lapsed"),
+    (offer_moved, "offer_not_held"),
+    (forgotten_offer, "hold_not_offered"),
     (changed_charge, "ledger_entries"),
     (lost_charge, "ledger_entries"),
     (payment_unsaid, "ledger_entries"),

@@ -497,7 +497,7 @@ def test_offers_are_holds_whatever_happens(seed):
         told[name] += 1
         return name
 
-    for _step in range(200):
+    for _step in range(120):
         try:
             name = act(chance.choice(drivers))
         except (BookingRefused, BadBooking) as refused:
