@@ -512,4 +512,4 @@ def test_offers_are_holds_whatever_happens(seed):
         assert not Booking.objects.filter(timeline__action="offered", held_until__gt=NOW + 10 * HOUR).exists()
 
     assert {"book", "join", "cancel", "time"} <= told.keys(), told
-    assert min(told["accept"], told["snooze"], told["leave"]) > 0, told
+    assert told["accept"] + told["snooze"] + told["leave"] > 10, told
