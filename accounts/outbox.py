@@ -48,7 +48,16 @@ class NotWanted(Exception):
     """A builder found that nobody should get this mail any more; it is dropped, and says why."""
 
 
-def owe(
+def owe(**mail: Any) -> None:
+    """Write down a mail in the caller's transaction. Owing the same event twice sends one mail."""
+    owe_all([owed(**mail)])
+
+
+def owe_all(notices: Sequence[Notice]) -> None:
+    Notice.objects.bulk_create(notices, ignore_conflicts=True)
+
+
+def owed(
     *,
     template: str,
     recipient: str,
@@ -60,14 +69,14 @@ def owe(
     not_before: datetime | None = None,
     expires_at: datetime | None = None,
     attachments: Sequence[tuple[str, bytes, str]] = (),
-) -> None:
-    """Write down a mail in the caller's transaction. Owing the same event twice sends one mail.
+) -> Notice:
+    """A mail, not yet written down.
 
     `template` names templates/<template>.html, .txt and _subject.txt, rendered when it is sent, in the
-    user's language or, for whoever has no account, in `language`.
-    `attachments` are small files (name, content, type); they are kept in the row.
+    user's language or, for whoever has no account, in `language`. Nothing is sent before `not_before`,
+    nor from `expires_at` on. `attachments` are small files (name, content, type); they are kept in the row.
     """
-    notice = Notice(
+    return Notice(
         template=template,
         recipient=recipient,
         context=context,
@@ -79,7 +88,11 @@ def owe(
         expires_at=expires_at,
         attachments=[_attachment(part) for part in attachments],
     )
-    Notice.objects.bulk_create([notice], ignore_conflicts=True)
+
+
+def withdraw(events: Sequence[str]) -> None:
+    """What these mails would announce will not happen. Those already sent stay as they are."""
+    Notice.objects.open().filter(event__in=events).delete()
 
 
 class OutboxBackend(BaseEmailBackend):

@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TypedDict, Unpack
 
-from django.db.models import Count, DateTimeField, Exists, OuterRef, Subquery, Value
+from django.db.models import Count, DateTimeField, Exists, F, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce
 
-from bookings.models import Booking, State
+from bookings.models import SOON, Booking, State
 from lots import clock
-from lots.models import Lot, Spot, SpotQuerySet
+from lots.models import Closure, Lot, Spot, SpotQuerySet
 
+NEVER = datetime.max.replace(tzinfo=UTC)
 HORIZON = timedelta(days=14)  # how far ahead "when is it free" looks
 NEARBY_KM = 3.0
 CERTAIN, LIKELY, UNCERTAIN = "certain", "likely", "uncertain"
@@ -67,7 +68,7 @@ def free_spots(
     features: tuple[str, ...] = (),
     vehicle_kind: str = "",
 ) -> SpotQuerySet:
-    """The spots of `lots` nobody occupies at any moment of [starts_at, ends_at).
+    """The spots of `lots` that are in service and nobody occupies at any moment of [starts_at, ends_at).
 
     Asks each spot for the last occupying booking that starts before the window ends and whether that is
     over by then: right because occupying bookings of one spot never overlap, and one index probe a spot.
@@ -78,10 +79,10 @@ def free_spots(
     spots = (
         Spot.objects.in_service().filter(lot__in=lots).offering(features=features, vehicle_kind=vehicle_kind)
     )
-    spots = spots.alias(free_by=free_by).filter(free_by__lte=starts_at)
-    if starts_at < now + timedelta(minutes=1):
+    spots = spots.alias(free_by=free_by).filter(free_by__lte=starts_at).open_throughout(starts_at, ends_at)
+    if starts_at <= now + SOON:
         # Whoever stays past the end until released stands there, whatever the row's end says.
-        spots = spots.exclude(Exists(others.overstaying(now)))
+        spots = spots.exclude(Exists(others.staying_on(now)))
     return spots
 
 
@@ -102,14 +103,16 @@ def spot_statuses(
 ) -> list[tuple[Spot, str]]:
     """Each spot of the lot, by number, with "free", "taken" or "closed" for the window. Never who."""
     free = set(free_spots(starts_at, ends_at, now=now, lots=[lot.pk]).values_list("pk", flat=True))
-    spots = lot.spots.kept().by_number()
+    closures = Closure.objects.in_force().overlapping(starts_at, ends_at)
+    shut = Exists(closures.of_spot(OuterRef("pk"), OuterRef("lot")))
+    spots = lot.spots.kept().by_number().annotate(is_shut=shut)
 
-    def status(spot: Spot) -> str:
-        if not spot.is_in_service:
+    def status(spot: Spot, is_shut: bool) -> str:
+        if is_shut or not spot.is_in_service:
             return "closed"
         return "free" if spot.pk in free else "taken"
 
-    return [(spot, status(spot)) for spot in spots]
+    return [(spot, status(spot, spot.is_shut)) for spot in spots]
 
 
 def window(lot: Lot, now: datetime) -> tuple[datetime, datetime]:
@@ -128,7 +131,31 @@ def soonest_free(lot: Lot, *, now: datetime, count: int = 3) -> list[Opening]:
 
 
 def latest_end(booking: Booking, *, now: datetime) -> datetime | None:
-    """Up to when the booking's spot is free behind it; None when nobody comes after."""
+    """Up to when the booking's spot is free behind it; None when nobody comes after and nothing closes."""
+    closing = next_closing(booking)
+    return min(filter(None, [_next_start(booking, now), closing]), default=None)
+
+
+def next_closing(booking: Booking) -> datetime | None:
+    """From when its spot or lot is out of service, at the earliest when the booking ends."""
+    closures = Closure.objects.in_force().of_spot(booking.spot_id, booking.lot_id)
+    ahead = closures.filter(Q(ends_at=None) | Q(ends_at__gt=booking.ends_at)).order_by("starts_at")
+    first = ahead.values_list("starts_at", flat=True).first()
+    return max(first, booking.ends_at) if first else None
+
+
+def closure_of(spot: Spot, starts_at: datetime, ends_at: datetime) -> Closure | None:
+    """What keeps the spot out of service in the window; the one that lasts longest."""
+    closures = Closure.objects.in_force().of_spot(spot.pk, spot.lot_id).overlapping(starts_at, ends_at)
+    return closures.order_by(F("ends_at").desc(nulls_first=True)).first()
+
+
+def closure_of_lot(lot: Lot, starts_at: datetime, ends_at: datetime) -> Closure | None:
+    closures = Closure.objects.in_force().of_lots().filter(lot=lot).overlapping(starts_at, ends_at)
+    return closures.order_by(F("ends_at").desc(nulls_first=True)).first()
+
+
+def _next_start(booking: Booking, now: datetime) -> datetime | None:
     after = (
         Booking.objects.blocking(now)
         .filter(spot=booking.spot_id, starts_at__gte=booking.ends_at)
@@ -189,23 +216,30 @@ def _first_openings(
         .order_by("spot_id", "starts_at")
         .values_list("spot_id", "starts_at", "ends_at", "state", "is_open_ended")
     )
-    taken: dict[int, list[tuple[datetime, datetime, str]]] = {}
+    taken: dict[int | None, list[tuple[datetime, datetime, str]]] = {}
     for spot_id, starts_at, ends_at, state, is_open_ended in bookings:
         confidence = LIKELY if is_open_ended or state == State.HELD else CERTAIN
         taken.setdefault(spot_id, []).append((starts_at, ends_at, confidence))
-    # Whoever overstays is expected to leave within a step of the grid; better than "any moment".
-    overstayers = set(Booking.objects.overstaying(now).filter(lot=lot).values_list("spot_id", flat=True))
-    grace = now + timedelta(minutes=lot.grid_minutes)
+    # Of the whole lot under None.
+    closures = Closure.objects.in_force().filter(lot=lot).overlapping(not_before, not_before + HORIZON)
+    closed: dict[int | None, list[tuple[datetime, datetime, str]]] = {}
+    for spot_id, starts_at, ends_at_or_never in closures.values_list("spot_id", "starts_at", "ends_at"):
+        closed.setdefault(spot_id, []).append((starts_at, ends_at_or_never or NEVER, CERTAIN))
+    # Whoever stays on is expected to leave within a step of the grid; better than "any moment".
+    staying = set(Booking.objects.staying_on(now).filter(lot=lot).values_list("spot_id", flat=True))
+    grace = now + max(timedelta(minutes=lot.grid_minutes), SOON + timedelta(minutes=1))
     for spot in spots:
-        overstays = spot.pk in overstayers
-        free_from = max(not_before, grace) if overstays else not_before
+        stays_on = spot.pk in staying
+        free_from = max(not_before, grace) if stays_on else not_before
         until, confidence = None, CERTAIN
-        for starts_at, ends_at, trust in taken.get(spot.pk, []):
+        away = [*taken.get(spot.pk, []), *closed.get(spot.pk, []), *closed.get(None, [])]
+        for starts_at, ends_at, trust in sorted(away):
             if starts_at - free_from >= at_least:
                 until = starts_at
                 break
             free_from, confidence = max(free_from, ends_at), trust
-        yield Opening(spot, free_from, until, UNCERTAIN if overstays else confidence)
+        if free_from < NEVER:
+            yield Opening(spot, free_from, until, UNCERTAIN if stays_on else confidence)
 
 
 def _shorter(

@@ -53,6 +53,12 @@ class LotClosed(BookingRefused):
     message = "The lot is closed for a part of that time."
 
 
+class LotOutOfService(LotClosed):
+    """Not for its hours: an operator has closed it for a while."""
+
+    message = "This lot is out of service for a part of that time."
+
+
 class AlreadyParked(BookingRefused):
     code = "already_parked"
     message = "You already have a running stay. Release it before you start another."
@@ -66,6 +72,14 @@ class NoGuests(BookingRefused):
 class InvalidTransition(BookingRefused):
     code = "invalid_transition"
     message = "The booking is past that."
+
+
+class CalledOff(BookingRefused):
+    code = "called_off"
+    message = (
+        "Your spot cannot be had and no equal one is free: your booking is cancelled, and everything "
+        "you paid comes back."
+    )
 
 
 class HoldExpired(BookingRefused):

@@ -8,14 +8,14 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User, Vehicle
 from accounts.plates import normalise_plate as normalise_plate
 from lots.fields import CodeSetField
 from lots.labels import random_code
-from lots.models import FEATURES, Lot, Spot, Tariff
+from lots.models import FEATURES, Closure, Lot, Spot, Tariff
 
 
 def new_reference() -> str:
@@ -48,6 +48,8 @@ MOVES: dict[str, frozenset[str]] = {
     State.CANCELLED: frozenset(),
     State.EXPIRED: frozenset(),
 }
+# So long before its start it is decided whether a booking's spot can be had.
+SOON = timedelta(minutes=10)
 # One thing only moves an expired booking: its payment, come late and its spot still free (services.payments).
 PAID_LATE = "paid_late"
 
@@ -106,6 +108,32 @@ class BookingQuerySet(models.QuerySet["Booking"]):
     def overstaying(self, now: datetime) -> BookingQuerySet:
         """Past their end, and there until somebody releases them."""
         return self.filter(state=State.ACTIVE, ends_at__lte=now, is_open_ended=True)
+
+    def staying_on(self, now: datetime) -> BookingQuerySet:
+        """Past the end that was agreed, however often they rolled on since, and there until released."""
+        return self.filter(state=State.ACTIVE, booked_until__lte=now, is_open_ended=True)
+
+    def to_rescue(self, now: datetime) -> BookingQuerySet:
+        """Begins soon, or has and nobody is there, on a spot that cannot be had.
+
+        Either somebody stays on there, or the spot or its lot is out of service.
+        """
+        there = Booking.objects.staying_on(now).filter(spot=OuterRef("spot"))
+        return (
+            self.in_state(State.HELD, State.CONFIRMED)
+            .exclude(state=State.HELD, held_until__lte=now)
+            .filter(starts_at__lte=now + SOON)
+            .filter(Exists(there) | Exists(closures_of_booking()))
+        )
+
+    def on_closed_spots(self) -> BookingQuerySet:
+        return self.filter(Exists(closures_of_booking()))
+
+
+def closures_of_booking() -> QuerySet[Closure]:
+    """For a subquery on bookings: what is out of service for a part of their period."""
+    closures = Closure.objects.in_force().overlapping(OuterRef("starts_at"), OuterRef("ends_at"))
+    return closures.of_spot(OuterRef("spot"), OuterRef("lot"))
 
 
 class Booking(models.Model):

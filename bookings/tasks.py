@@ -28,6 +28,11 @@ def mark_no_shows() -> int:
 
 
 @shared_task
+def rescue_bookings() -> int:
+    return services.rescue_bookings(now=timezone.now())
+
+
+@shared_task
 def roll_on_overstays() -> int:
     return services.roll_on_overstays(now=timezone.now())
 

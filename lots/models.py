@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
@@ -199,6 +200,14 @@ class Lot(models.Model):
     cancellation_tiers = models.JSONField(
         _("cancellation policy"), default=full_refund_before_start, blank=True, validators=[check_tiers]
     )
+    remind_before_start_minutes = models.PositiveIntegerField(
+        _("remind before the start (minutes)"), default=60, help_text=_("0: no reminder.")
+    )
+    remind_before_end_minutes = models.PositiveIntegerField(
+        _("remind before the end (minutes)"),
+        default=15,
+        help_text=_("0: no reminder. Stays shorter than twice this get none."),
+    )
     is_active = models.BooleanField(_("open for booking"), default=True)
     # On by default: without a printed label no guest finds the way here.
     guests_may_book = models.BooleanField(
@@ -254,7 +263,18 @@ class Lot(models.Model):
 
 class SpotQuerySet(models.QuerySet["Spot"]):
     def in_service(self) -> SpotQuerySet:
+        """Whatever closures say: those have a period."""
         return self.filter(is_in_service=True, retired_at=None)
+
+    def open_throughout(self, starts_at: datetime, ends_at: datetime) -> SpotQuerySet:
+        """Neither closed nor on a closed lot at any moment of the window.
+
+        Two lists the database makes once, whatever the number of spots; there are few closures, if any.
+        """
+        closures = Closure.objects.in_force().overlapping(starts_at, ends_at)
+        return self.exclude(pk__in=closures.of_spots().values("spot")).exclude(
+            lot__in=closures.of_lots().values("lot")
+        )
 
     def kept(self) -> SpotQuerySet:
         """Not retired: the lot's capacity counts these."""
@@ -370,5 +390,6 @@ class Tariff(models.Model):
 
 
 # These have files of their own; Django finds models through this module only.
+from lots.closures import Closure as Closure  # noqa: E402
 from lots.review_models import Review as Review  # noqa: E402
 from lots.review_models import ReviewQuerySet as ReviewQuerySet  # noqa: E402

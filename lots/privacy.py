@@ -14,6 +14,7 @@ INVENTORY = [
     Table("lots.HistoricalLot", other=(*_LOT, *_HISTORY)),
     Table("lots.Spot", other=(*_SPOT, "code")),
     Table("lots.HistoricalSpot", other=(*_SPOT, *_HISTORY)),
+    Table("lots.Closure", other=("reason", "by")),
     Table(
         "lots.Review",
         "author",

@@ -42,6 +42,12 @@ JOBS = [
         "Offers free spots to those who wait for them.",
     ),
     Job(
+        "Rescue bookings",
+        "bookings.tasks.rescue_bookings",
+        Every(30),
+        "Moves, or gives everything back to, those who begin soon on a spot that cannot be had.",
+    ),
+    Job(
         "Reconcile payments",
         "bookings.tasks.reconcile_payments",
         Every(60),

@@ -25,7 +25,14 @@ from bookings.services.premises import (
 )
 from bookings.services.reconciling import reconcile_payments
 from bookings.services.stays import check_in, price_so_far, release
-from bookings.services.sweeps import end_stays, lapse_holds, mark_no_shows, roll_on_overstays, start_stays
+from bookings.services.sweeps import (
+    end_stays,
+    lapse_holds,
+    mark_no_shows,
+    rescue_bookings,
+    roll_on_overstays,
+    start_stays,
+)
 from bookings.services.waitlist import accept, join, leave, serve_waitlist, snooze
 
 __all__ = [
@@ -53,6 +60,7 @@ __all__ = [
     "refund",
     "release",
     "remove_lot",
+    "rescue_bookings",
     "roll_on_overstays",
     "serve_waitlist",
     "set_capacity",

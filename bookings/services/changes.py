@@ -8,7 +8,7 @@ from functools import partial
 from bookings import availability, cancellation, notices
 from bookings.errors import BadBooking, InvalidTransition, SpotClosed, SpotTaken
 from bookings.models import Actor, Booking, State
-from bookings.services import core
+from bookings.services import core, steps
 from lots import money
 
 
@@ -27,14 +27,16 @@ def extend(booking: Booking, *, ends_at: datetime, by: Actor, now: datetime) -> 
                 return fresh
             _check_new_end(fresh, ends_at, now)
             was = fresh.ends_at
+            notices.forget_reminders(fresh)
             fresh.ends_at = fresh.booked_until = ends_at
             core.set_price(fresh, fresh.booked_from, ends_at)
             fresh.save()
             details = {"from": was.isoformat(), "to": ends_at.isoformat(), "total": str(fresh.total)}
             sequence = core.append(fresh, "extended", from_state=fresh.state, by=by, now=now, details=details)
             notices.owe(fresh, "extended", now=now, sequence=sequence)
+            notices.remind(fresh, now=now)
             return fresh
-    except SpotTaken as refusal:
+    except (SpotTaken, SpotClosed) as refusal:
         # The rest of the time elsewhere.
         refusal.look = partial(
             availability.alternatives,
@@ -63,6 +65,8 @@ def _check_new_end(booking: Booking, ends_at: datetime, now: datetime) -> None:
     latest = availability.latest_end(booking, now=now)
     if latest and ends_at > latest:
         local = latest.astimezone(lot.zone)
+        if latest == availability.next_closing(booking):
+            raise SpotClosed(f"It is out of service from {local:%Y-%m-%d %H:%M}.", latest_end=latest)
         raise SpotTaken(f"Somebody comes after you: at most until {local:%Y-%m-%d %H:%M}.", latest_end=latest)
 
 
@@ -81,14 +85,9 @@ def move(booking: Booking, *, spot_number: str, by: Actor, now: datetime) -> Boo
         begin = max(fresh.starts_at, now) if fresh.state == State.ACTIVE else fresh.starts_at
         free = availability.free_spots(begin, fresh.ends_at, now=now, lots=[fresh.lot_id])
         if not free.filter(pk=spot.pk).exists():
-            raise SpotTaken
-        was, fresh.spot, fresh.starts_at = fresh.spot.number, spot, begin
-        fresh.spot.lot = fresh.lot
-        # The price agreed stays: whoever is moved pays for the spot they booked.
-        fresh.save()
-        details = {"from": was, "to": spot.number}
-        sequence = core.append(fresh, "moved", from_state=fresh.state, by=by, now=now, details=details)
-        notices.owe(fresh, "moved", now=now, sequence=sequence)
+            closure = availability.closure_of(spot, begin, fresh.ends_at)
+            raise core.out_of_service(fresh.lot, closure) if closure else SpotTaken()
+        steps.put_on(fresh, spot, starts_at=begin, by=by, now=now)
         return fresh
 
 

@@ -1,4 +1,4 @@
-"""What every command shares: the lock, the catching up, the one function that moves a state."""
+"""What every command shares: the lock, the catching up, rules; and the steps, by the same name."""
 
 from __future__ import annotations
 
@@ -6,21 +6,42 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from decimal import Decimal
-from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from bookings import guards, notices, pricing, signals
-from bookings.errors import AlreadyParked, BadBooking, InvalidTransition, LotClosed, SpotTaken
-from bookings.guest_models import account_of
-from bookings.models import Actor, Booking, Guest, Refund, State, TimelineEntry, WaitlistEntry
-from bookings.payments import settling
+from bookings import guards, notices, signals
+from bookings.errors import (
+    AlreadyParked,
+    BadBooking,
+    BookingRefused,
+    LotClosed,
+    LotOutOfService,
+    SpotClosed,
+    SpotTaken,
+)
+from bookings.models import SOON, Booking, State, WaitlistEntry
 from bookings.pieces import LONGEST_STAY
-from lots import clock, money
-from lots.models import Lot, Tariff
+from bookings.services import rescue
+from bookings.services.steps import (  # noqa: F401  who has core has the steps
+    actor,
+    agreed_price,
+    append,
+    charge_fee,
+    charged_period,
+    complete,
+    final_price,
+    note_refund,
+    owe_refund_mail,
+    priced,
+    set_price,
+    settle,
+    take_price,
+    transition,
+)
+from lots import clock
+from lots.models import Closure, Lot
 
 # How PostgreSQL and SQLite name the constraints that allow a driver and a guest one stay at a time.
 ONE_STAY = (
@@ -61,9 +82,7 @@ def command(booking: Booking, now: datetime) -> Iterator[Booking]:
     with refusals(), transaction.atomic():
         lot = lock_lot(booking.lot_id)
         catch_up_lot(lot, now)
-        fresh = _locked(booking.pk)
-        fresh.lot = lot
-        fresh.spot.lot = lot
+        fresh = _on(lot, booking.pk)
         kept = _kept(fresh)
         catch_up(fresh, now)
         yield fresh
@@ -96,100 +115,55 @@ def _locked(pk: int) -> Booking:
     return rows.get(pk=pk)
 
 
-def transition(
-    booking: Booking,
-    to: str,
-    action: str,
-    *,
-    by: Actor,
-    now: datetime,
-    reason: str = "",
-    details: dict[str, Any] | None = None,
-) -> int:
-    """Move a booking to a state, if the table allows it, save it and append to its timeline.
-
-    Returns the timeline's new length. The caller has set whatever else changes with the state.
-    """
-    was = booking.state
-    if not booking.may_become(to):
-        raise InvalidTransition(
-            f"This booking is {booking.get_state_display()}; it cannot become {State(to).label}."
-        )
-    booking.state = to
-    booking.save()
-    if was == State.HELD:
-        WaitlistEntry.objects.follow(booking, by=account_of(by), now=now)
-    sequence = append(booking, action, from_state=was, by=by, now=now, reason=reason, details=details)
-    if booking.is_over:
-        settle(booking, reason=reason or "Less was due than was paid.", by=by, now=now)
-    return sequence
-
-
-def append(
-    booking: Booking,
-    action: str,
-    *,
-    from_state: str,
-    by: Actor,
-    now: datetime,
-    reason: str = "",
-    details: dict[str, Any] | None = None,
-    sequence: int = 0,
-) -> int:
-    sequence = sequence or booking.timeline.count() + 1
-    TimelineEntry.objects.create(
-        booking=booking,
-        sequence=sequence,
-        at=now,
-        action=action,
-        from_state=from_state,
-        to_state=booking.state,
-        by=account_of(by),
-        actor=actor(booking, by),
-        reason=reason,
-        details=details or {},
-    )
-    return sequence
-
-
-def actor(booking: Booking, by: Actor) -> str:
-    """Who did it, in a word that stays true when the account is gone."""
-    if by is None:
-        return "clock"
-    if isinstance(by, Guest):
-        return "guest"
-    return "driver" if by.pk == booking.driver_id else "operator"
-
-
 # --- Catching up with the clock: what a sweep will do anyway is done before anybody decides on old news ---
 
 
 def catch_up_lot(lot: Lot, now: datetime) -> None:
-    """Let go what is in the way on this lot: holds nobody confirmed, no-shows, stays whose end must grow.
+    """Do what time has made due on this lot, in the one order that gives the same answer whoever asks first.
 
-    Stays that ended by themselves are in nobody's way; their sweep closes them.
+    First what only frees: holds nobody confirmed, no-shows. Then those are rescued whose spot cannot be
+    had. Then the stays that go on grow, and last what is left is offered down the line. Stays that ended
+    by themselves are in nobody's way; their sweep closes them.
     """
     due = (
         Booking.objects.filter(lot=lot)
         .filter(
             Q(state=State.HELD, held_until__lte=now)
-            | Q(state=State.CONFIRMED, no_show_at__lte=now)
+            | Q(state=State.HELD, starts_at__lte=now + SOON)
+            | Q(state=State.CONFIRMED, starts_at__lte=now + SOON)
             | Q(state=State.ACTIVE, ends_at__lte=now, is_open_ended=True)
         )
-        # Held, confirmed, active: a stay that goes on may need the time a dead hold or a no-show keeps.
-        .order_by("-state", "pk")
-        .values_list("pk", flat=True)
+        .order_by("pk")
     )
+    rows = list(due.values_list("pk", "state", "held_until", "no_show_at"))
+    soon = [pk for pk, state, *_moments in rows if state != State.ACTIVE]
+    blocked = _to_rescue(soon, now)
     freed = []
-    for pk in list(due):
-        booking = _locked(pk)
-        booking.lot = lot
-        kept = _kept(booking)
-        catch_up(booking, now)
-        if kept and not booking.is_occupying:
-            freed.append(kept[1:])
+    for pk, state, held_until, no_show_at in rows:
+        ends = {State.HELD: held_until, State.CONFIRMED: no_show_at}.get(State(state))
+        if ends and ends <= now and pk not in blocked:
+            booking = _on(lot, pk)
+            catch_up(booking, now)
+            freed.append((booking.starts_at, booking.ends_at))
+    for pk in blocked:
+        rescue.rescue(_on(lot, pk), now=now)
+    for pk, state, *_moments in rows:
+        if state == State.ACTIVE:
+            catch_up(_on(lot, pk), now)
     if freed:
         pass_on(lot, now, (min(starts for starts, _ends in freed), max(ends for _starts, ends in freed)))
+
+
+def _to_rescue(soon: list[int], now: datetime) -> list[int]:
+    """Asked only where somebody begins soon. The first to begin gets the first free spot."""
+    rows = Booking.objects.filter(pk__in=soon).to_rescue(now).order_by("starts_at", "pk")
+    return list(rows.values_list("pk", flat=True)) if soon else []
+
+
+def _on(lot: Lot, pk: int) -> Booking:
+    booking = _locked(pk)
+    booking.lot = booking.spot.lot = lot
+    return booking
 
 
 def catch_up(booking: Booking, now: datetime) -> bool:
@@ -242,125 +216,6 @@ def _roll_on(booking: Booking, now: datetime) -> bool:
     return True
 
 
-def complete(
-    booking: Booking, *, at: datetime, action: str, by: Actor, now: datetime, reason: str = ""
-) -> None:
-    """End a stay at `at`: the spot is free from then on, and the price is final."""
-    # The range must not be empty, and a clock that was set back must not end a stay before it began.
-    end = max(at, booking.starts_at + timedelta(seconds=1))
-    booking.checked_out_at = end
-    booking.ends_at = end
-    take_price(booking, final_price(booking, end))
-    sequence = transition(
-        booking, State.COMPLETED, action, by=by, now=now, reason=reason, details={"total": str(booking.total)}
-    )
-    notices.owe(booking, "completed", now=now, sequence=sequence)
-
-
-# --- Money ---
-
-
-def settle(booking: Booking, *, reason: str, by: Actor, now: datetime) -> None:
-    """Begin to send back what was paid too much. Safe to repeat."""
-    for refund in settling.settle(booking, reason=reason, by=account_of(by), now=now):
-        if refund.has_succeeded:
-            note_refund(booking, refund, by=by, now=now)
-
-
-def note_refund(booking: Booking, refund: Refund, *, by: Actor, now: datetime) -> None:
-    details = {"amount": str(refund.amount), "currency": refund.currency}
-    append(
-        booking, "refunded", from_state=booking.state, by=by, now=now, reason=refund.reason, details=details
-    )
-
-
-def charged_period(booking: Booking, until: datetime) -> tuple[datetime, datetime]:
-    """What is paid for when a stay ends at `until`: what happened, or the reserved window at least."""
-    if booking.kind == Booking.Kind.INSTANT or booking.early_release == Lot.EarlyRelease.USED:
-        return booking.booked_from, until
-    return booking.booked_from, max(booking.booked_until, until)
-
-
-def final_price(booking: Booking, until: datetime) -> pricing.Price:
-    """What the stay costs when it ends at `until`, with what the lot asks on top for overstaying.
-
-    Where the tariff sells whole stays only and none of them fits, what was agreed stands: nobody can
-    be kept from leaving.
-    """
-    try:
-        price = priced(booking, booking.tariff, *charged_period(booking, until))
-    except BadBooking:
-        return agreed_price(booking)
-    if until <= booking.booked_until or booking.overstay_percent == 100:
-        return price
-    agreed = priced(booking, booking.tariff, booking.booked_from, booking.booked_until)
-    more = booking.overstay_percent - 100
-    amount, tax = (
-        money.quantise(max(late - in_time, Decimal(0)) * more / 100, price.currency)
-        for late, in_time in ((price.total, agreed.total), (price.tax, agreed.tax))
-    )
-    line = pricing.Line(
-        label="Overstay",
-        kind="flat",
-        quantity=Decimal(1),
-        unit="x",
-        rate=amount,
-        amount=amount,
-        tax=tax,
-        explanation=f"Time past the agreed end costs {booking.overstay_percent} % of the tariff.",
-    )
-    return pricing.Price(
-        price.currency, (*price.lines, line), price.net + amount - tax, price.tax + tax, price.total + amount
-    )
-
-
-def agreed_price(booking: Booking) -> pricing.Price:
-    """The price as the row has it."""
-    lines = tuple(pricing.Line.from_json(line) for line in booking.price_lines)
-    tax = sum((line.tax for line in lines), Decimal(0))
-    return pricing.Price(booking.currency, lines, booking.total - tax, tax, booking.total)
-
-
-def set_price(booking: Booking, starts_at: datetime, ends_at: datetime) -> None:
-    take_price(booking, priced(booking, booking.tariff, starts_at, ends_at))
-
-
-def take_price(booking: Booking, price: pricing.Price) -> None:
-    booking.currency, booking.total = price.currency, price.total
-    booking.price_lines = [line.to_json() for line in price.lines]
-
-
-def priced(booking: Booking, tariff: Tariff, starts_at: datetime, ends_at: datetime) -> pricing.Price:
-    try:
-        return pricing.price(
-            tariff.rates,
-            starts_at,
-            ends_at,
-            zone=booking.lot.zone,
-            vehicle_kind=booking.vehicle_kind,
-            spot_kind=booking.spot.kind,
-        )
-    except pricing.NoPrice as error:
-        raise BadBooking("ends_at", str(error), code="no_price") from error
-
-
-def charge_fee(booking: Booking, fee: Decimal, label: str, explanation: str) -> None:
-    """Replace the price by a fee (or by nothing)."""
-    fee = money.quantise(fee, booking.currency)
-    line = pricing.Line(
-        label=label,
-        kind="flat",
-        quantity=Decimal(1),
-        unit="x",
-        rate=fee,
-        amount=fee,
-        tax=money.quantise(Decimal(0), booking.currency),
-        explanation=explanation,
-    )
-    booking.total = fee
-    booking.price_lines = [line.to_json()] if fee else []
-
-
 # --- Rules about periods that booking and extending share ---
 
 
@@ -403,6 +258,15 @@ def check_open(lot: Lot, starts_at: datetime, ends_at: datetime) -> None:
     if closes_at:
         raise LotClosed(f"The lot closes at {_local(lot, closes_at)}.", closes_at=closes_at)
     raise LotClosed
+
+
+def out_of_service(lot: Lot, closure: Closure) -> BookingRefused:
+    """What a closure answers who asks for the spot, or the lot."""
+    what, refusal = ("spot", SpotClosed) if closure.spot_id else ("lot", LotOutOfService)
+    if closure.ends_at is None:
+        return refusal(f"This {what} is out of service until further notice.")
+    until = _local(lot, closure.ends_at)
+    return refusal(f"This {what} is out of service until {until}.", opens_at=closure.ends_at)
 
 
 def _local(lot: Lot, at: datetime) -> str:

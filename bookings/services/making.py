@@ -16,6 +16,7 @@ from bookings.errors import (
     HoldExpired,
     HoldLimit,
     LotFull,
+    LotOutOfService,
     NoGuests,
     PaymentDue,
     SpotClosed,
@@ -72,7 +73,7 @@ def book(
             core.catch_up_lot(lot, now)
             who = by or guest or driver
             return _book(lot, wish, driver, guest, who, plate, hold, source_id, promise, now)
-    except (LotFull, SpotTaken) as refusal:
+    except (LotFull, SpotTaken, SpotClosed, LotOutOfService) as refusal:
         refusal.look = partial(_alternatives, lot_id, wish, now)
         raise
 
@@ -283,11 +284,13 @@ def _choose(
     if wish.spot_number:
         spot = _named(lot, wish)
         if not free.filter(pk=spot.pk).exists():
+            spot.lot = lot
             raise _taken(spot, starts_at, ends_at, now)
     else:
         found = free.cheapest_first().first()
         if found is None:
-            raise _full(lot, wish)
+            closure = availability.closure_of_lot(lot, starts_at, ends_at)
+            raise core.out_of_service(lot, closure) if closure else _full(lot, wish)
         spot = found
     spot.lot = lot
     return spot
@@ -304,8 +307,11 @@ def _named(lot: Lot, wish: Wish) -> Spot:
     return spot
 
 
-def _taken(spot: Spot, starts_at: datetime, ends_at: datetime, now: datetime) -> SpotTaken:
+def _taken(spot: Spot, starts_at: datetime, ends_at: datetime, now: datetime) -> BookingRefused:
     """Names the window in the way, not whose it is."""
+    closure = availability.closure_of(spot, starts_at, ends_at)
+    if closure:
+        return core.out_of_service(spot.lot, closure)
     other = (
         Booking.objects.blocking(now)
         .filter(spot=spot)

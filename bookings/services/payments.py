@@ -193,6 +193,7 @@ def note_payment(booking: Booking, payment: Payment, *, now: datetime) -> None:
     details = {"amount": str(payment.amount), "currency": payment.currency, "provider": payment.provider}
     who = payment.by or booking.guest
     core.append(booking, "paid", from_state=booking.state, by=who, now=now, details=details)
+    notices.owe(booking, "paid", now=now, sequence=payment.pk.hex, amount=details["amount"])
 
 
 def take_up(booking: Booking, *, by: Actor, now: datetime) -> None:
@@ -336,6 +337,7 @@ def refund(
         for part in refunds:
             if part.payment.provider == Provider.DESK:
                 settling.finish(part, Outcome(Status.SUCCEEDED), by=by, now=now)
+            core.owe_refund_mail(fresh, part, now=now)
             if part.has_succeeded:
                 core.note_refund(fresh, part, by=by, now=now)
         return refunds

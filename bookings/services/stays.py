@@ -2,48 +2,69 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 
-from bookings import availability, pricing
-from bookings.errors import InvalidTransition, SpotTaken, TooEarly
+from bookings import availability, notices, pricing
+from bookings.errors import CalledOff, InvalidTransition, SpotTaken, TooEarly
 from bookings.models import Actor, Booking, State
-from bookings.services import core
+from bookings.services import core, rescue
 
 
 def check_in(booking: Booking, *, by: Actor, now: datetime) -> Booking:
     """The driver is there. Twice gives the same answer; late after a no-show works while a spot is free."""
+    was = booking.state
     with core.command(booking, now) as fresh:
         if fresh.state == State.ACTIVE:
             return fresh
-        if fresh.state == State.CONFIRMED and now < fresh.starts_at:
-            begin = fresh.starts_at.astimezone(fresh.lot.zone)
-            raise TooEarly(f"Your booking starts at {begin:%Y-%m-%d %H:%M}.", starts_at=fresh.starts_at)
-        if fresh.state == State.NO_SHOW:
-            _arrive_late(fresh, now)
-        fresh.checked_in_at = now
-        core.transition(fresh, State.ACTIVE, "checked_in", by=by, now=now)
-        return fresh
+        if fresh.state != State.CANCELLED or was == State.CANCELLED:
+            return _arrive(fresh, by, now)
+    # Raised outside the transaction, so that what the booking was called off for stays written.
+    raise _called_off(fresh, now)
 
 
-def _arrive_late(booking: Booking, now: datetime) -> None:
-    """Back on the own spot or an equal one, for what is left of the window, at the agreed price."""
+def _arrive(fresh: Booking, by: Actor, now: datetime) -> Booking:
+    if fresh.state == State.CONFIRMED and now < fresh.starts_at:
+        begin = fresh.starts_at.astimezone(fresh.lot.zone)
+        raise TooEarly(f"Your booking starts at {begin:%Y-%m-%d %H:%M}.", starts_at=fresh.starts_at)
+    details = _arrive_late(fresh, now) if fresh.state == State.NO_SHOW else {}
+    fresh.checked_in_at = now
+    core.transition(fresh, State.ACTIVE, "checked_in", by=by, now=now, details=details)
+    if details:
+        notices.remind(fresh, now=now)
+    return fresh
+
+
+def _arrive_late(booking: Booking, now: datetime) -> dict[str, str]:
+    """Back on the own spot or an equal one, for what is left of the window, at the agreed price.
+
+    The price takes the place of the no-show fee: what was paid of it counts. Returns where from and to.
+    """
     if now >= booking.ends_at:
         raise InvalidTransition("This booking is over.")
-    free = availability.free_spots(
-        now,
-        booking.ends_at,
+    own = booking.spot
+    free = availability.free_spots(now, booking.ends_at, now=now, lots=[booking.lot_id])
+    spot = own if free.filter(pk=own.pk).exists() else rescue.equal_spot(booking, now, now=now)
+    if spot is None:
+        raise SpotTaken("Your spot was given to somebody else, and no equal one is free.")
+    core.set_price(booking, booking.booked_from, booking.booked_until)
+    booking.spot, booking.starts_at = spot, now
+    booking.spot.lot = booking.lot
+    return {"from": own.number, "to": spot.number, "total": str(booking.total)}
+
+
+def _called_off(booking: Booking, now: datetime) -> CalledOff:
+    refusal = CalledOff()
+    refusal.look = partial(
+        availability.alternatives,
+        booking.lot,
+        max(booking.starts_at, now),
+        max(booking.ends_at, now + timedelta(minutes=booking.lot.grid_minutes)),
         now=now,
-        lots=[booking.lot_id],
         features=booking.spot.features_set(),
         vehicle_kind=booking.vehicle_kind,
     )
-    spot = free.filter(pk=booking.spot_id).first() or free.cheapest_first().first()
-    if spot is None:
-        raise SpotTaken("Your spot was given to somebody else, and no equal one is free.")
-    booking.spot = spot
-    booking.spot.lot = booking.lot
-    booking.starts_at = now
-    core.set_price(booking, booking.booked_from, booking.booked_until)
+    return refusal
 
 
 def release(booking: Booking, *, by: Actor, now: datetime) -> Booking:

@@ -12,6 +12,7 @@ from bookings.services import core
 
 logger = logging.getLogger(__name__)
 BATCH = 500
+MOVED_BY_TIME = ("state", "ends_at", "spot_id")
 
 
 def lapse_holds(*, now: datetime) -> int:
@@ -39,13 +40,18 @@ def roll_on_overstays(*, now: datetime) -> int:
     return _each(Booking.objects.overstaying(now), now)
 
 
+def rescue_bookings(*, now: datetime) -> int:
+    """Move, or give everything back to, those who begin soon on a spot that cannot be had."""
+    return _each(Booking.objects.to_rescue(now), now)
+
+
 def _each(due: BookingQuerySet, now: datetime) -> int:
     """Under the lot's lock core.command() catches up with the clock, and that is all a sweep is."""
     done = 0
-    for booking in due.only("pk", "lot_id", "state", "ends_at").order_by("pk")[:BATCH]:
+    for booking in due.only("pk", "lot_id", "spot_id", "state", "ends_at").order_by("pk")[:BATCH]:
         try:
             with core.command(booking, now) as fresh:
-                done += (fresh.state, fresh.ends_at) != (booking.state, booking.ends_at)
+                done += any(getattr(fresh, name) != getattr(booking, name) for name in MOVED_BY_TIME)
         except OperationalError:
             raise  # the database is busy or away: the next sweep does the rest
         except Exception:
