@@ -2,10 +2,11 @@
 
 from django.urls import path
 
-from reports import unsubscribe_views
+from reports import unsubscribe_views, views
 
 app_name = "reports"
 
 urlpatterns = [
+    path("dashboard/", views.dashboard, name="dashboard"),
     path("unsubscribe/<str:token>/", unsubscribe_views.unsubscribe_page, name="unsubscribe"),
 ]

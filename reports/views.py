@@ -1,0 +1,96 @@
+"""A driver's own figures."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.dates import WEEKDAYS_ABBR
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from accounts.http import Request
+from accounts.models import User
+from bookings.models import Booking
+from reports import charts, figures, lines, people
+from reports.charts import Chart, Point
+from reports.days import DAY, Days, months_until, zone_of
+from reports.occupancy import parked_series
+from reports.scope import Scope
+
+LAST = 10
+HOUR = timedelta(hours=1)
+
+
+@never_cache
+@require_safe
+def dashboard(request: Request) -> HttpResponse:
+    driver, now, zone = request.user, timezone.now(), zone_of(request.user)
+    today = now.astimezone(zone).date()
+    month, year = Days.month(today, zone), months_until(today, zone, 12)
+    found = {part: people.driver_figures(driver, part, now=now) for part in (month, month.before, year)}
+    mine = Booking.objects.of(driver).select_related("lot", "spot")
+    context = {
+        "now": now,
+        "zone": zone.key,
+        "month": lines.named(month),
+        "month_before": lines.named(month.before),
+        "month_lines": lines.of_driver(found[month], found[month.before]),
+        "year": found[year],
+        "year_spent": lines.revenues(found[year].spent),
+        "upcoming": mine.occupying().order_by("starts_at", "pk")[:LAST],
+        "last": mine.over().order_by("-starts_at", "-pk")[:LAST],
+        "charts": _charts(driver, year, today, now, zone),
+    }
+    return render(request, "reports/dashboard.html", context)
+
+
+def _charts(driver: User, year: Days, today: date, now: datetime, zone: ZoneInfo) -> list[Chart]:
+    months = year.by_month()
+    week = Days(today - 6 * DAY, today, zone).by_day()
+    scope = Scope(driver=driver)
+    names = [date_format(month.first, "M") for month in months]
+    long_names = (_("Month"), _("Hours"))
+    monthly = parked_series(scope, months, now=now)
+    daily = parked_series(scope, week, now=now)
+    days = [str(WEEKDAYS_ABBR[day.first.weekday()]) for day in week]
+    return [
+        *_spent(scope, months, names),
+        charts.bars(_("Hours parked, by month"), _hours(names, monthly), headings=long_names, unit=_(" h")),
+        charts.line(
+            _("Hours parked, the last seven days"),
+            _hours(days, daily),
+            headings=(_("Day"), _("Hours")),
+            unit=_(" h"),
+        ),
+    ]
+
+
+def _hours(names: list[str], times: list[timedelta]) -> list[Point]:
+    return [Point(name, long / HOUR, lines.time(long)) for name, long in zip(names, times, strict=True)]
+
+
+def _spent(scope: Scope, months: list[Days], names: list[str]) -> list[Chart]:
+    """A chart a currency: two are never put on one scale."""
+    series = figures.money_series(scope, months)
+    currencies = sorted({money.currency for step in series for money in step})
+    found = []
+    for currency in currencies:
+        amounts: list[Any] = [
+            next((money.revenue for money in step if money.currency == currency), figures.NOTHING)
+            for step in series
+        ]
+        # A month in which more went back than was paid is drawn as nothing; the table says what it was.
+        points = [
+            Point(name, max(float(amount), 0), lines.amounts({currency: amount}))
+            for name, amount in zip(names, amounts, strict=True)
+        ]
+        title = _("Spent, by month (%(currency)s)") % {"currency": currency}
+        found.append(charts.bars(title, points, headings=(_("Month"), currency)))
+    return found
