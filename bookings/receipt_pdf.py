@@ -59,7 +59,7 @@ class _Page:
         self.currency = self.document["currency"]
         self.zone = ZoneInfo(self.document["lot"]["timezone"])
         self.text, self.bold, self.soft, self.title = _styles(
-            _fonts(repr((self.document, statement.booking.plate, statement.movements)))
+            fonts_for(repr((self.document, statement.booking.plate, statement.movements)))
         )
 
     def head(self) -> list[Any]:
@@ -182,7 +182,7 @@ def _styles(fonts: tuple[str, str]) -> tuple[ParagraphStyle, ...]:
     )
 
 
-def _fonts(text: str) -> tuple[str, str]:
+def fonts_for(text: str) -> tuple[str, str]:
     """The fonts every reader has, unless a letter is not in them: then one is embedded."""
     try:
         text.encode("cp1252")

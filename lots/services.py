@@ -16,6 +16,7 @@ from django.utils.text import slugify
 
 from accounts.models import User
 from lots import rates
+from lots.labels import new_code
 from lots.models import Lot, Spot, Tariff
 
 MOST_SPOTS = 20_000
@@ -88,6 +89,12 @@ def add_spots(lot: Lot, numbers: Iterable[str], **fields: Any) -> list[Spot]:
         spot.save(update_fields=["retired_at"])
     new = [Spot(lot=lot, number=number, **fields) for number in numbers if number not in back]
     return [*back.values(), *Spot.objects.bulk_create(new, batch_size=500)]
+
+
+def renew_code(row: Lot | Spot) -> None:
+    """A label was copied or taken away: it leads nowhere any more, and a new one must be printed."""
+    row.code = new_code()
+    type(row)._base_manager.filter(pk=row.pk).update(code=row.code)
 
 
 def next_numbers(lot: Lot, count: int) -> list[str]:

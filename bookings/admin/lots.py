@@ -18,6 +18,7 @@ from unfold.decorators import action, display
 from unfold.views import ChangeList as UnfoldChangeList
 
 from bookings import availability, offers, services
+from bookings.admin import labels
 from bookings.admin.base import KeptHistory, OwnLots, ServiceAdmin, amount, operator, refusals
 from bookings.errors import BookingRefused
 from lots.admin_forms import LotForm
@@ -63,7 +64,7 @@ class ArchivedFilter(admin.SimpleListFilter):
 
 
 @admin.register(Lot)
-class LotAdmin(KeptHistory, OwnLots, ServiceAdmin):
+class LotAdmin(labels.LotLabels, KeptHistory, OwnLots, ServiceAdmin):
     form = LotForm
     lot_lookup = ""
     list_display = ["name", "city", "capacity_link", "free_now", "price", "is_active"]
@@ -79,7 +80,7 @@ class LotAdmin(KeptHistory, OwnLots, ServiceAdmin):
     search_fields = ["name", "city", "address_line1", "postcode", "region"]
     ordering = ["name", "id"]
     show_full_result_count = False
-    actions = ["remove_selected"]
+    actions = ["print_labels", "renew_labels", "remove_selected"]
     actions_detail = ["spots", "bookings", "tariff", "book"]
     readonly_fields = ["archived_at", "source_id"]
     fieldsets = [
@@ -119,6 +120,7 @@ class LotAdmin(KeptHistory, OwnLots, ServiceAdmin):
                     ("default_stay_minutes", "grid_minutes"),
                     ("min_stay_minutes", "max_stay_minutes"),
                     ("min_notice_minutes", "max_notice_days"),
+                    "guests_may_book",
                 ]
             },
         ),

@@ -23,6 +23,7 @@ from unfold.views import ChangeList as UnfoldChangeList
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from bookings import services
+from bookings.admin import labels
 from bookings.admin.base import KeptHistory, OwnLots, ServiceAdmin, amount, local_short, operator, refusals
 from bookings.errors import BookingRefused
 from bookings.models import Booking
@@ -92,7 +93,7 @@ class KeptFilter(admin.SimpleListFilter):
 
 
 @admin.register(Spot)
-class SpotAdmin(KeptHistory, OwnLots, ServiceAdmin):
+class SpotAdmin(labels.SpotLabels, KeptHistory, OwnLots, ServiceAdmin):
     form = SpotForm
     list_display = ["number", "lot", "place", "offer", "state", "who", "plate", "since", "cost_so_far"]
     list_select_related = ["lot"]
@@ -107,7 +108,7 @@ class SpotAdmin(KeptHistory, OwnLots, ServiceAdmin):
     search_fields = ["number", "lot__name", "lot__city", "building"]
     ordering = ["lot__name", "lot_id", "number_key", "id"]
     show_full_result_count = False
-    actions = ["take_out_of_service", "put_in_service"]
+    actions = ["print_labels", "renew_labels", "take_out_of_service", "put_in_service"]
     formfield_overrides = {CodeSetField: {"widget": UnfoldAdminCheckboxSelectMultipleWidget}}
     readonly_fields = ["lot", "retired_at"]
     fieldsets = [
