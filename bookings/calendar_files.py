@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Iterable
+from datetime import date, timedelta
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -15,9 +16,33 @@ GONE = (State.CANCELLED, State.EXPIRED, State.NO_SHOW)
 
 
 def calendar_file(booking: Booking) -> bytes:
+    return calendar_of([booking])
+
+
+def calendar_of(bookings: Iterable[Booking], *, name: str = "") -> bytes:
+    """A calendar of these bookings, with the clocks of their lots."""
+    calendar = Calendar()
+    calendar.add("prodid", "-//Parkwell//Bookings//EN")
+    calendar.add("version", "2.0")
+    calendar.add("method", "PUBLISH")
+    if name:
+        calendar.add("x-wr-calname", name)
+    days: list[date] = []
+    for booking in bookings:
+        calendar.add_component(_event(booking))
+        days += [booking.starts_at.date(), booking.ends_at.date()]
+    if days:
+        # Not the zones' whole history: a year around the stays says when the clocks change.
+        year = timedelta(days=366)
+        calendar.add_missing_timezones(first_date=min(days) - year, last_date=max(days) + year)
+    return calendar.to_ical()
+
+
+def _event(booking: Booking) -> Event:
     """The same booking is always the same event: a second file moves the first one's entry."""
     lot, zone = booking.lot, booking.lot.zone
-    last = booking.timeline.order_by("-sequence").first()
+    # Picked here, so that a prefetched timeline is used.
+    last = max(booking.timeline.all(), key=lambda entry: entry.sequence, default=None)
     event = Event()
     event.add("uid", f"{booking.reference}@{urlsplit(settings.BASE_URL).hostname}")
     event.add("sequence", last.sequence if last else 0)
@@ -39,14 +64,4 @@ def calendar_file(booking: Booking) -> bytes:
     ])))  # fmt: skip
     event.add("status", "CANCELLED" if booking.state in GONE else "CONFIRMED")
     event.add("transp", "TRANSPARENT")
-
-    calendar = Calendar()
-    calendar.add("prodid", "-//Parkwell//Bookings//EN")
-    calendar.add("version", "2.0")
-    calendar.add("method", "PUBLISH")
-    calendar.add_component(event)
-    # Not the zone's whole history: a year around the stay says when the clocks change.
-    year = timedelta(days=366)
-    first, last_day = booking.starts_at.date() - year, booking.ends_at.date() + year
-    calendar.add_missing_timezones(first_date=first, last_date=last_day)
-    return calendar.to_ical()
+    return event

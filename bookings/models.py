@@ -326,6 +326,7 @@ class TimelineEntry(models.Model):
 
 
 # These have files of their own; Django finds models through this module only.
+from bookings.feed_models import CalendarFeed  # noqa: E402, F401
 from bookings.guest_models import Actor as Actor  # noqa: E402
 from bookings.guest_models import Guest as Guest  # noqa: E402
 from bookings.keys import IdempotencyKey as IdempotencyKey  # noqa: E402

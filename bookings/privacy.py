@@ -78,6 +78,13 @@ INVENTORY = [
         rows_go=True,
     ),
     Table("bookings.WebhookDelivery", other=("last_error",)),
+    Table(
+        "bookings.CalendarFeed",
+        "driver",
+        personal=dict.fromkeys(["driver", "key"]),
+        secret=("key",),
+        rows_go=True,
+    ),
     Table("bookings.ProviderEvent", other=("event_id", "kind", "review")),
 ]
 

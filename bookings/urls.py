@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from bookings import payment_views, receipt_views, views, waitlist_views
+from bookings import feed_views, payment_views, receipt_views, views, waitlist_views
 
 app_name = "bookings"
 
@@ -13,6 +13,8 @@ urlpatterns = [
     path("waitlist/<slug:reference>/accept/", waitlist_views.accept, name="waitlist-accept"),
     path("waitlist/<slug:reference>/snooze/", waitlist_views.snooze, name="waitlist-snooze"),
     path("waitlist/<slug:reference>/leave/", waitlist_views.leave, name="waitlist-leave"),
+    path("calendar/", feed_views.page, name="calendar-feed"),
+    path("calendar/<str:key>.ics", feed_views.feed, name="feed"),
     # /bookings/<reference>/…
     path("<slug:reference>/", views.detail, name="detail"),
     path("<slug:reference>/live/", views.live, name="live"),

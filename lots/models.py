@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
@@ -12,7 +13,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
-from django.db.models import Exists, F, Q
+from django.db.models import Count, Exists, F, Q
 from django.utils.translation import gettext_lazy as _
 from simple_history.models import HistoricalRecords
 
@@ -279,6 +280,11 @@ class SpotQuerySet(models.QuerySet["Spot"]):
     def kept(self) -> SpotQuerySet:
         """Not retired: the lot's capacity counts these."""
         return self.filter(retired_at=None)
+
+    def counts(self, lot_ids: Iterable[int]) -> dict[int, int]:
+        """How many of these spots each lot has, by lot, in one query."""
+        rows = self.filter(lot__in=list(lot_ids)).order_by().values_list("lot")
+        return dict(rows.annotate(count=Count("pk")))
 
     def offering(self, *, features: tuple[str, ...] = (), vehicle_kind: str = "") -> SpotQuerySet:
         """Adequate for what was asked: every feature, and a kind of vehicle that may stand there."""

@@ -10,8 +10,10 @@ from rest_framework.routers import SimpleRouter
 from accounts.api import MeView, UserViewSet, VehicleViewSet
 from accounts.models import User
 from bookings.api.bookings import BookingViewSet
+from bookings.api.calendar import CalendarFeedView
 from bookings.api.events import EventViewSet
 from bookings.api.lots import LotViewSet
+from bookings.api.open_data import ParkingSiteViewSet, PlaceViewSet
 from bookings.api.payments import PaymentViewSet, PayView
 from bookings.api.quotes import QuoteView
 from bookings.api.receipts import CalendarView, ReceiptView
@@ -66,6 +68,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
         OwnReviewViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
         name="review-mine",
     ),
+    path("v1/open/places/", PlaceViewSet.as_view({"get": "list"}), name="open-places"),
+    path("v1/open/parking-sites/", ParkingSiteViewSet.as_view({"get": "list"}), name="open-parking-sites"),
+    path("v1/me/calendar/", CalendarFeedView.as_view(), name="me-calendar"),
     path("v1/me/", MeView.as_view(), name="me"),
     path("v1/", include(router.urls)),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),

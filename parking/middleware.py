@@ -32,6 +32,8 @@ class RequestIdMiddleware:
         logs.request_id.set(request.id)  # type: ignore[attr-defined]
         response = self.get_response(request)
         response["X-Request-ID"] = request.id  # type: ignore[attr-defined]
+        for name, value in getattr(request, "rate", {}).items():  # parking.throttles counted it
+            response[name] = value
         return response
 
 

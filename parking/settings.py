@@ -435,7 +435,10 @@ CORS_ALLOW_HEADERS = [
     *("accept", "authorization", "content-type", "if-none-match"),
     *("idempotency-key", "x-session-token", "x-request-id"),
 ]
-CORS_EXPOSE_HEADERS = ["ETag", "Idempotent-Replayed", "Location", "Retry-After", "X-Request-ID"]
+CORS_EXPOSE_HEADERS = [
+    *("ETag", "Idempotent-Replayed", "Location", "Retry-After", "X-Request-ID"),
+    *("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"),
+]
 
 # --- Safety ---------------------------------------------------------------------------------------------
 _SITE_POLICY = {

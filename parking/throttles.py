@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import math
 from typing import Any
 
 from django.conf import settings
@@ -22,14 +23,29 @@ class OpenOnFailure(SimpleRateThrottle):
     """A cache that is away lets everybody through."""
 
     cache = _counts
-    duration: int | None
+    duration: Any
+    num_requests: Any
+    history: list[float]
+    now: float
 
     def allow_request(self, request: Request, view: Any) -> bool:
         try:
-            return super().allow_request(request, view)
+            is_allowed = super().allow_request(request, view)
+            if hasattr(self, "history"):  # who is not counted by this one has none
+                request._request.rate = self.left()  # type: ignore[attr-defined]
+            return is_allowed
         except Exception:
             logger.warning("throttle: the cache does not answer", exc_info=True)
             return True
+
+    def left(self) -> dict[str, str]:
+        """For the answer's headers: how many a minute, how many are left, in how many seconds one more."""
+        oldest = self.history[-1] if self.history else self.now
+        return {
+            "RateLimit-Limit": str(self.num_requests),
+            "RateLimit-Remaining": str(max(self.num_requests - len(self.history), 0)),
+            "RateLimit-Reset": str(max(math.ceil(oldest + self.duration - self.now), 1)),
+        }
 
     def wait(self) -> float:
         return max(super().wait() or self.duration or 0, 1)

@@ -20,6 +20,7 @@ PUBLIC = {
     "lots/<slug:slug>/wait/": "everybody may wait",
     "api/v1/lots/SLUG/soonest/": "everybody sees a lot",
     "api/v1/lots/SLUG/spots/": "everybody sees a lot",
+    "bookings/calendar/<str:key>.ics": "the key is the proof",
     "lots/<slug:slug>/review/": "one's own review of a lot everybody sees",
     "api/v1/lots/SLUG/reviews/": "everybody sees a lot",
     "api/v1/lots/SLUG/reviews/mine/": "one's own review of a lot everybody sees",

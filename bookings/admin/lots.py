@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import Count, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
@@ -37,8 +37,7 @@ class LotList(UnfoldChangeList):
         lots = list(self.result_list)
         ids = [lot.pk for lot in lots]
         free = availability.free_counts(ids, now, now + timedelta(minutes=1), now=now)
-        kept = Spot.objects.kept().filter(lot__in=ids).values_list("lot").annotate(count=Count("pk"))
-        capacity = dict(kept.order_by())
+        capacity = Spot.objects.kept().counts(ids)
         hourly = offers.hourly(lots, now)
         for lot in lots:
             lot.free_now, lot.capacity = free[lot.pk], capacity.get(lot.pk, 0)

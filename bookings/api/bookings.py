@@ -11,11 +11,13 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, serializers, viewsets
 from rest_framework.decorators import action
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.answers import NotKept, user_of
 from accounts.models import User
+from accounts.plates import normalise_plate
 from accounts.strict import NothingSerializer
 from bookings import money_due, services
 from bookings.api import fields
@@ -24,6 +26,7 @@ from bookings.api.serializers import BookingSerializer, BookInput, ExtendInput
 from bookings.errors import InvalidTransition
 from bookings.idempotency import Idempotent
 from bookings.models import Booking, State
+from lots.models import Lot
 
 
 class BookingFilter(django_filters.FilterSet):
@@ -33,7 +36,21 @@ class BookingFilter(django_filters.FilterSet):
     # Those that overlap the window: an end after `from`, a start before `to`.
     locals()["from"] = MomentFilter("ends_at", "gt", label="Ends after this moment")
     to = MomentFilter("starts_at", "lt", label="Starts before this moment")
+    spot = django_filters.CharFilter("spot__number", max_length=20, label="The spot's number")
+    plate = django_filters.CharFilter(method="with_plate", max_length=20, label="A plate, spaced as it may")
+    email = django_filters.CharFilter("driver__email", "iexact", max_length=254, label="The driver's e-mail")
+    whose = django_filters.ChoiceFilter(
+        choices=[("mine", "mine"), ("all", "all")],
+        method="no_filter",
+        label="`all`: everybody's on the lots one runs, for staff who may see bookings",
+    )
     ordering = OrderingFilter(["starts_at", "ends_at", "created_at"])
+
+    def with_plate(self, bookings: Any, name: str, text: str) -> Any:
+        return bookings.filter(plate_normalised=normalise_plate(text))
+
+    def no_filter(self, bookings: Any, name: str, value: str) -> Any:
+        return bookings  # get_queryset() has seen to it
 
 
 class CancellationSerializer(serializers.Serializer):
@@ -59,8 +76,16 @@ class BookingViewSet(
     def get_queryset(self) -> QuerySet[Booking]:
         if not isinstance(self.request.user, User):  # the schema is drawn for nobody
             return self.queryset
-        mine = money_due.with_money(Booking.objects.of(self.request.user))
-        return mine.select_related("lot", "spot", "tariff", "driver").prefetch_related("timeline")
+        bookings = money_due.with_money(self._seen_by(self.request.user))
+        return bookings.select_related("lot", "spot", "tariff", "driver").prefetch_related("timeline")
+
+    def _seen_by(self, user: User) -> QuerySet[Booking]:
+        """One's own; in the list, staff may ask for everybody's. They change bookings in the back office."""
+        if self.detail or self.request.query_params.get("whose") != "all":
+            return Booking.objects.of(user)
+        if not user.is_staff or not user.has_perm("bookings.view_booking"):
+            raise PermissionDenied
+        return Booking.objects.filter(lot__in=Lot.objects.run_by(user).values("pk"))
 
     def filter_queryset(self, queryset: Any) -> Any:
         return queryset if self.detail else super().filter_queryset(queryset)

@@ -2,6 +2,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -403,3 +404,28 @@ def test_nobody_books_without_signing_in(as_anyone: Any, lot: Any) -> None:
 def test_private_answers_are_not_kept(alice: Any, lot: Any, as_alice: Any) -> None:
     assert as_alice.get(API + "bookings/")["Cache-Control"] == "no-store"
     assert client_for().get(API + "bookings/")["Cache-Control"] == "no-store"
+
+
+@pytest.mark.promise("S2-12")
+def test_staff_search_everybody_s_by_email_plate_spot_and_lot(
+    as_olga: Any, as_alice: Any, lot: Any, alice: Any, bob: Any
+) -> None:
+    hers = factories.reserve(lot, alice, plate="B-AL 1")
+    his = factories.reserve(factories.make_lot(1, name="Zoo"), bob)
+
+    def found(client: Any, **query: str) -> Any:
+        answer = client.get(f"{API}bookings/", query)
+        return {b["reference"] for b in answer.json()["results"]} if answer.status_code == 200 else answer
+
+    assert found(as_olga) == set()
+    assert found(as_olga, whose="all") == {hers.reference, his.reference}
+    for query in ({"email": "ALICE@example.com"}, {"plate": "bal1"}, {"spot": "1", "lot": lot.slug}):
+        assert found(as_olga, whose="all", **query) == {hers.reference}
+    assert found(as_alice, whose="all").status_code == 403
+    assert found(as_alice, plate="BAL1") == {hers.reference}
+    assert found(as_alice, email="bob@example.com") == set()
+    limited = factories.make_user("olaf", is_staff=True)
+    limited.user_permissions.add(Permission.objects.get(codename="view_booking"))
+    his.lot.operators.add(limited)
+    assert found(client_for(limited), whose="all") == {his.reference}
+    assert as_olga.get(f"{API}bookings/{hers.reference}/", {"whose": "all"}).status_code == 404

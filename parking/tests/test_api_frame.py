@@ -254,6 +254,9 @@ def test_too_many_requests_are_429(db: None, monkeypatch: pytest.MonkeyPatch) ->
     assert [a.status_code for a in answers] == [200, 200, 200, 429]
     problem(answers[3], 429, "too_many_requests")
     assert 1 <= int(answers[3]["Retry-After"]) <= 60
+    assert [a["RateLimit-Remaining"] for a in answers] == ["2", "1", "0", "0"]
+    assert {a["RateLimit-Limit"] for a in answers} == {"3"}
+    assert all(1 <= int(a["RateLimit-Reset"]) <= 60 for a in answers)
     assert APIClient(REMOTE_ADDR="203.0.113.9").get(f"{V1}lots/").status_code == 200
     spoofed = client.get(f"{V1}lots/", headers={"X-Forwarded-For": "203.0.113.10"})
     assert spoofed.status_code == 429
@@ -312,6 +315,7 @@ def test_the_schema_describes_our_part_and_signing_in(db: None) -> None:
             *("waitlist/", "waitlist/{reference}/", "waitlist/{reference}/accept/"),
             *("waitlist/{reference}/snooze/", "waitlist/{reference}/leave/"),
             *("events/", "lots/{slug}/reviews/", "lots/{slug}/reviews/mine/"),
+            *("open/places/", "open/parking-sites/", "me/calendar/"),
         )
     }
     assert f"{SIGN_IN}auth/signup" in schema["paths"]
