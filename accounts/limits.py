@@ -55,6 +55,7 @@ PASSWORD_IP = Limit("password, ip", 30, MINUTE)
 STAFF_CODE = Limit("second factor", 5, HOUR)
 EXPORT = Limit("export", 5, HOUR)
 EXPORT_STAFF = Limit("export, staff", 10, HOUR)
+JOB = Limit("job started by hand", 20, HOUR)
 REFRESH_IP = Limit("refresh, ip", 120, MINUTE)
 # Many phones share one address (a carrier's, the garage's own Wi-Fi); more at once is no queue of drivers.
 GUEST_IP = Limit("park as a guest, ip", 20, HOUR)

@@ -21,6 +21,7 @@ ROLES: dict[str, list[tuple[str, str, list[str]]]] = {
         ("accounts", "vehicle", ["view", "add", "change"]),
         ("accounts", "notice", ["view", "change"]),
         ("reports", "*", ["view", "export"]),
+        ("reports", "jobrun", ["add"]),
     ],
     # Payments and refunds.
     "cashier": [

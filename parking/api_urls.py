@@ -22,6 +22,8 @@ from bookings.api.waitlist import WaitlistViewSet
 from bookings.idempotency import Idempotent
 from bookings.people import known_to
 from parking.api import UnknownPath
+from reports.api_jobs import JobView
+from reports.api_stats import StatsView
 from reports.export_api import ExportViewSet
 
 
@@ -71,6 +73,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/open/places/", PlaceViewSet.as_view({"get": "list"}), name="open-places"),
     path("v1/open/parking-sites/", ParkingSiteViewSet.as_view({"get": "list"}), name="open-parking-sites"),
     path("v1/me/calendar/", CalendarFeedView.as_view(), name="me-calendar"),
+    path("v1/stats/", StatsView.as_view(), name="stats"),
+    # A job's name to start it, a run's id to look at it.
+    re_path(r"^v1/jobs/(?P<job>[0-9A-Za-z-]{1,40})/\Z", JobView.as_view(), name="job"),
     path("v1/me/", MeView.as_view(), name="me"),
     path("v1/", include(router.urls)),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),

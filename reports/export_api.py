@@ -37,16 +37,20 @@ class ExportInput(StrictSerializer):
 
 
 class ExportError(serializers.Serializer):
-    code = serializers.ChoiceField(choices=list(exports.REASONS))
+    code = serializers.CharField(help_text=", ".join(exports.REASONS))
     detail = serializers.CharField()
+
+
+def error_of(export: Export) -> dict[str, str] | None:
+    if export.state != State.FAILED:
+        return None
+    return {"code": export.error_code, "detail": exports.reason(export)}
 
 
 @extend_schema_field(ExportError(allow_null=True))
 class ErrorField(serializers.Field):
     def to_representation(self, export: Export) -> dict[str, str] | None:
-        if export.state != State.FAILED:
-            return None
-        return {"code": export.error_code, "detail": exports.reason(export)}
+        return error_of(export)
 
 
 class ExportSerializer(serializers.ModelSerializer):

@@ -24,9 +24,10 @@ def drivers() -> QuerySet[User]:
     return User.objects.filter(is_staff=False, is_active=True)
 
 
-def new_users(period: Days) -> int:
-    """Drivers who joined in the period."""
-    return drivers().filter(date_joined__gte=period.starts_at, date_joined__lt=period.ends_at).count()
+def new_users(period: Days, among: QuerySet[User] | None = None) -> int:
+    """Drivers who joined in the period; `among` these, all else."""
+    people = drivers() if among is None else drivers().filter(pk__in=among.values("pk"))
+    return people.filter(date_joined__gte=period.starts_at, date_joined__lt=period.ends_at).count()
 
 
 def active_drivers(scope: Scope, period: Days) -> int:

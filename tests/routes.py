@@ -79,6 +79,7 @@ ROUTES: dict[str, tuple[str, tuple[str, ...]]] = {
     "api/v1/waitlist/REFERENCE/snooze/": ("place in line", WRITE),
     "api/v1/waitlist/REFERENCE/leave/": ("place in line", WRITE),
     "api/v1/exports/PK/": ("export", READ),
+    "api/v1/jobs/JOB/": ("job", READ),
     "api/v1/vehicles/PK/": ("vehicle", ("GET", "PATCH", "DELETE")),
     "admin/r/<path:content_type_id>/<path:object_id>/": ("any row", READ),
     "admin/accounts/user/<id>/password/": ("accounts.user", BOTH),

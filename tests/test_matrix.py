@@ -66,6 +66,7 @@ def rows(booking: Booking, victim: User) -> Rows:
     services.record_desk_payment(stay, method="cash", by=victim, now=now)
     refund = services.refund(stay, reason="Gate stuck", by=victim, now=now)[0]
     export = exports.ask(owner=victim, kind="own-bookings", now=now)
+    asked_run = JobRun.objects.create(job="monthly-report", period="2030-01 a", due_at=now, asked_by=victim)
     spot = lot.spots.first()
     spot.save()  # made in bulk, it has no history yet
     place = _waiting(victim, now)
@@ -101,6 +102,7 @@ def rows(booking: Booking, victim: User) -> Rows:
         "payment": ((payment.pk,), (uuid.uuid4(),)),
         "bookings.payment": ((payment.pk,), (uuid.uuid4(),)),
         "bookings.refund": ((refund.pk,), (uuid.uuid4(),)),
+        "job": ((asked_run.pk,), (uuid.uuid4(),)),
         "export": ((export.pk,), (uuid.uuid4(),)),
         "reports.export": ((export.pk,), (uuid.uuid4(),)),
         "slug": ((lot.slug,), ("no-such-lot",)),

@@ -311,7 +311,7 @@ def test_the_schema_describes_our_part_and_signing_in(db: None) -> None:
             *("bookings/{reference}/pay/", "payments/", "payments/{id}/"),
             *("bookings/{reference}/receipt/", "bookings/{reference}/calendar/"),
             *("bookings/{reference}/cancellation/", "vehicles/", "vehicles/{id}/", "me/", "users/"),
-            *("exports/", "exports/{id}/"),
+            *("exports/", "exports/{id}/", "jobs/{job}/", "stats/"),
             *("waitlist/", "waitlist/{reference}/", "waitlist/{reference}/accept/"),
             *("waitlist/{reference}/snooze/", "waitlist/{reference}/leave/"),
             *("events/", "lots/{slug}/reviews/", "lots/{slug}/reviews/mine/"),

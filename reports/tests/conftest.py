@@ -11,7 +11,7 @@ import time_machine
 
 from bookings import services
 from bookings.models import Booking
-from bookings.tests.conftest import api, as_alice, as_bob, as_olga  # noqa: F401
+from bookings.tests.conftest import api, as_alice, as_anyone, as_bob, as_olga  # noqa: F401
 from bookings.tests.factories import HOUR, NOW, park
 
 
