@@ -36,7 +36,7 @@ class StatsInput(serializers.Serializer):
     )
 
 
-class MoneySerializer(serializers.Serializer):
+class MoneyFigures(serializers.Serializer):
     currency = serializers.CharField()
     captured = serializers.CharField()
     refunded = serializers.CharField()
@@ -45,11 +45,11 @@ class MoneySerializer(serializers.Serializer):
     refunds = serializers.IntegerField()
 
 
-class MoneyOfProvider(MoneySerializer):
+class ProviderFigures(MoneyFigures):
     provider = serializers.CharField()
 
 
-class ActivitySerializer(serializers.Serializer):
+class ActivityFigures(serializers.Serializer):
     made = serializers.IntegerField()
     made_instant = serializers.IntegerField()
     made_reserved = serializers.IntegerField()
@@ -62,7 +62,7 @@ class ActivitySerializer(serializers.Serializer):
     dwell_minutes = serializers.IntegerField(allow_null=True)
 
 
-class OccupancySerializer(serializers.Serializer):
+class OccupancyFigures(serializers.Serializer):
     share = serializers.FloatField(allow_null=True, help_text="0 to 1")
     parked_minutes = serializers.IntegerField()
     available_minutes = serializers.IntegerField()
@@ -70,9 +70,9 @@ class OccupancySerializer(serializers.Serializer):
 
 
 class PeriodFigures(serializers.Serializer):
-    bookings = ActivitySerializer()
-    occupancy = OccupancySerializer()
-    money = MoneySerializer(many=True)
+    bookings = ActivityFigures()
+    occupancy = OccupancyFigures()
+    money = MoneyFigures(many=True)
 
 
 class LotFigures(PeriodFigures):
@@ -92,7 +92,7 @@ class StatsSerializer(PeriodFigures):
     to = serializers.DateField()
     timezone = serializers.CharField(help_text="Whose days these are: your own zone, or UTC")
     users = UserFigures()
-    money_by_provider = MoneyOfProvider(many=True)
+    money_by_provider = ProviderFigures(many=True)
     charged = serializers.DictField(child=serializers.CharField(), help_text="Currency → amount")
     failed_payments = serializers.IntegerField()
     busiest_lot = serializers.CharField(allow_null=True, help_text="Slug")
