@@ -72,6 +72,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     class Meta:
         verbose_name = _("user")
+        permissions = [("export_user", "Can export users")]
         constraints = [
             models.UniqueConstraint(Lower("email"), name="user_email_once_in_any_case"),
             models.UniqueConstraint(
@@ -125,6 +126,7 @@ class Vehicle(models.Model):
 
     class Meta:
         verbose_name = _("vehicle")
+        permissions = [("import_vehicle", "Can import vehicles"), ("export_vehicle", "Can export vehicles")]
         constraints = [
             models.UniqueConstraint(
                 fields=["driver", "plate_normalised"], name="vehicle_plate_once_a_driver"

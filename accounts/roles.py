@@ -18,7 +18,7 @@ ROLES: dict[str, list[tuple[str, str, list[str]]]] = {
         ("bookings", "webhookendpoint", EVERYTHING),
         ("bookings", "webhookdelivery", ["view", "change"]),
         ("accounts", "user", ["view"]),
-        ("accounts", "vehicle", ["view", "add", "change"]),
+        ("accounts", "vehicle", ["view", "add", "change", "import", "export"]),
         ("accounts", "notice", ["view", "change"]),
         ("reports", "*", ["view", "export"]),
         ("reports", "jobrun", ["add"]),

@@ -212,6 +212,7 @@ class Booking(models.Model):
 
     class Meta:
         verbose_name = _("booking")
+        permissions = [("export_booking", "Can export bookings")]
         constraints = [
             models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="booking_ends_after_start"),
             models.CheckConstraint(condition=Q(total__gte=0), name="booking_total_not_negative"),

@@ -232,6 +232,7 @@ class Lot(models.Model):
 
     class Meta:
         verbose_name = _("lot")
+        permissions = [("import_lot", "Can import lots"), ("export_lot", "Can export lots")]
         indexes = [models.Index(fields=["country", "region", "city"], name="lot_place")]
         constraints = [
             models.CheckConstraint(condition=Q(price_per_hour__gte=0), name="lot_price_not_negative"),
@@ -340,6 +341,7 @@ class Spot(models.Model):
 
     class Meta:
         verbose_name = _("spot")
+        permissions = [("import_spot", "Can import spots"), ("export_spot", "Can export spots")]
         constraints = [
             models.UniqueConstraint(fields=["lot", "number"], name="spot_number_once_a_lot"),
             models.CheckConstraint(condition=~Q(number=""), name="spot_has_a_number"),
@@ -383,6 +385,7 @@ class Tariff(models.Model):
 
     class Meta:
         verbose_name = _("tariff")
+        permissions = [("import_tariff", "Can import tariffs"), ("export_tariff", "Can export tariffs")]
         constraints = [
             models.UniqueConstraint(fields=["lot", "version"], name="tariff_version_once_a_lot"),
         ]

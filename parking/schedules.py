@@ -79,6 +79,7 @@ JOBS = [
         Every(15),
         "Catches up with the daily and monthly jobs.",
     ),
+    Job("Run imports", "reports.tasks.run_imports", Every(5), "Checks, imports and undoes large files."),
     *(Job(job.title, job.task, job.when, job.about) for job in jobs.JOBS.values() if job.when),
 ]
 

@@ -63,6 +63,7 @@ UNFOLD = {
                     _page(_("Spots"), "local_parking", "lots", "spot"),
                     _page(_("Reviews"), "reviews", "lots", "review"),
                     _page(_("Tariff versions"), "sell", "lots", "tariff"),
+                    _page(_("Imports"), "upload_file", "reports", "importbatch"),
                 ],
             },
             {

@@ -1,4 +1,4 @@
-"""The ledger of job runs in the back office, only read; and the exports, which have a file of their own."""
+"""The ledger of job runs in the back office, only read; exports and imports have files of their own."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from unfold.decorators import display
 
 from reports import export_admin as export_admin
 from reports.models import JobRun
+from reports.sheets import import_admin as import_admin
+from reports.sheets import lists as lists
 
 LABELS = {"done": "success", "failed": "danger", "missed": "danger", "running": "info", "queued": "warning"}
 

@@ -27,6 +27,7 @@ from bookings.webhooks import services as webhooks
 from reports import mails
 from reports.models import JobRun
 from reports.periods import Cadence, Period
+from reports.sheets import batches
 from reports.timing import Daily, Monthly
 
 logger = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ def tidy_up(_period: Period, now: datetime) -> Counts:
         "answers": idempotency.forget_old_keys(now=now),
         "webhooks": webhooks.forget_old(now=now),
         "runs": JobRun.objects.forget_old(now),
+        "imports": batches.forget_old(now=now),
         "plates": keeping.pseudonymise_plates(now=now),
     }
 
@@ -110,7 +112,8 @@ JOBS: dict[str, PeriodJob] = {
             tidy_up,
             still_good_for=DAY,
             about="Forgets delivered mails and webhooks after a month, answers to repeated requests after "
-            "two days, used-up limits, job runs after a year, and the plates of stays long over.",
+            "two days, used-up limits, imported files after 90 days, job runs after a year, and the plates "
+            "of stays long over.",
         ),
         PeriodJob(
             "check-integrity",

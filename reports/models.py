@@ -94,5 +94,7 @@ class Heartbeat(models.Model):
         return f"{self.name} {self.beat_at:%Y-%m-%d %H:%M:%S}"
 
 
-# These have a file of their own; Django finds models through this module only.
+# These have files of their own; Django finds models through this module only.
 from reports.export_models import Export as Export  # noqa: E402
+from reports.sheets.models import ImportBatch as ImportBatch  # noqa: E402
+from reports.sheets.models import ImportRow as ImportRow  # noqa: E402

@@ -1,4 +1,4 @@
-"""What reports know about people: who asked for a run or a file."""
+"""What reports know about people: who asked for a run or a file, and what imported files say of drivers."""
 
 from __future__ import annotations
 
@@ -20,4 +20,21 @@ INVENTORY = [
         secret=("file_name",),
         rows_go=True,
     ),
+    # Files of vehicles name drivers. File and rows go after 90 days, whoever they are about.
+    Table(
+        "reports.ImportBatch",
+        "by",
+        other=(
+            "by",
+            "file_name",
+            "content",
+            "sha256",
+            "reading",
+            "headings_sha256",
+            "plan_sha256",
+            "problems",
+        ),
+        secret=("content",),
+    ),
+    Table("reports.ImportRow", other=("name", "before", "after")),
 ]

@@ -1,4 +1,4 @@
-"""What the clock starts here: a task for each periodic job, the sweep that catches up, and the exports."""
+"""What the clock starts here: a task for each periodic job, a sweep that catches up, exports, imports."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from reports import clock, exports, runs
 from reports.jobs import JOBS, PeriodJob
+from reports.sheets import batches
 
 
 @shared_task
@@ -27,6 +28,11 @@ def make_exports() -> int:
 @shared_task
 def tidy_up_exports() -> int:
     return exports.tidy_up(now=timezone.now())
+
+
+@shared_task
+def run_imports() -> int:
+    return batches.run_due(now=timezone.now())
 
 
 def _task_of(job: PeriodJob) -> None:

@@ -35,6 +35,7 @@ PUBLIC = {
     "admin/reports/jobrun/<path:object_id>/": "leads to the page above",
     "unsubscribe/<str:token>/": "the link in a mail: signed, and the key itself",
     "admin/APP/": "an app's name, no row",
+    "admin/reports/importbatch/upload/<slug:kind>/": "a kind of file, no row",
     "admin/URL": "the back office's own answer to unknown addresses",
 }
 
@@ -57,6 +58,10 @@ ROUTES: dict[str, tuple[str, tuple[str, ...]]] = {
     "bookings/waitlist/<slug:reference>/leave/": ("place in line", WRITE),
     "payments/<uuid:pk>/": ("payment", READ),
     "exports/<uuid:pk>/": ("export", READ),
+    "admin/reports/importbatch/<int:pk>/columns/": ("reports.importbatch", BOTH),
+    "admin/reports/importbatch/<int:pk>/confirm/": ("reports.importbatch", WRITE),
+    "admin/reports/importbatch/<int:pk>/undo/": ("reports.importbatch", WRITE),
+    "admin/reports/importbatch/<int:pk>/errors.csv": ("reports.importbatch", READ),
     "exports/<uuid:pk>/file/": ("export", READ),
     "accounts/vehicles/<int:pk>/": ("vehicle", BOTH),
     "accounts/vehicles/<int:pk>/remove/": ("vehicle", WRITE),

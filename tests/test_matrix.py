@@ -30,6 +30,8 @@ from bookings.webhooks import services as webhooks
 from lots.models import Lot
 from reports import exports
 from reports.models import Export, JobRun
+from reports.sheets import batches
+from reports.sheets.models import ImportBatch
 from tests.routes import PUBLIC, address, asked, collected
 
 NONE = 987_654_321
@@ -84,6 +86,7 @@ def rows(booking: Booking, victim: User) -> Rows:
         "lots.review": reviewing.write(lot=free, author=victim, rating=1, text="Secret", now=now),
         "lots.tariff": lot.tariffs.get(),
         "accounts.user": victim,
+        "reports.importbatch": _import(now),
         "account.emailaddress": EmailAddress.objects.create(user=victim, email=victim.email),
         "reports.jobrun": JobRun.objects.create(job="tidy-up", period="2030-01-01", due_at=now),
         "auth.group": Group.objects.create(name="theirs"),
@@ -121,6 +124,13 @@ def _webhook(stay: Booking) -> dict[str, Any]:
         endpoint=endpoint, entry=stay.timeline.first(), created_at=timezone.now(), not_before=timezone.now()
     )
     return {"bookings.webhookendpoint": endpoint, "bookings.webhookdelivery": delivery}
+
+
+def _import(now: datetime) -> ImportBatch:
+    """Somebody else's, which may be confirmed."""
+    importer = make_user("importer", is_staff=True, is_superuser=True)
+    content = b"slug,name,capacity,price_per_hour\nsecret,Secret,1,1\n"
+    return batches.upload(kind="lots", file_name="secret.csv", content=content, by=importer, now=now)
 
 
 def _waiting(victim: User, now: datetime) -> WaitlistEntry:

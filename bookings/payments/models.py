@@ -80,6 +80,7 @@ class Payment(models.Model):
 
     class Meta:
         verbose_name = _("payment")
+        permissions = [("export_payment", "Can export payments")]
         constraints = [
             models.CheckConstraint(condition=Q(amount__gt=0), name="payment_amount_positive"),
             # Whoever pays in two tabs pays once: the second finds the first one's attempt.

@@ -22,8 +22,10 @@ from bookings.services.premises import (
     set_capacity,
     set_spot_in_service,
     update_spot,
+    used_spots,
 )
 from bookings.services.reconciling import reconcile_payments
+from bookings.services.spot_lists import change_spots
 from bookings.services.stays import check_in, price_so_far, release
 from bookings.services.sweeps import (
     end_stays,
@@ -43,6 +45,7 @@ __all__ = [
     "book",
     "cancel",
     "cancellation_preview",
+    "change_spots",
     "check_in",
     "confirm",
     "end_stays",
@@ -69,4 +72,5 @@ __all__ = [
     "snooze",
     "start_stays",
     "update_spot",
+    "used_spots",
 ]

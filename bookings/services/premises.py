@@ -32,7 +32,7 @@ def set_capacity(*, lot_id: int, capacity: int, by: User | None, now: datetime) 
         core.pass_on(lot, now)
     elif capacity < len(spots):
         last = spots[capacity:]
-        _refuse_if_used(last, now)
+        refuse_if_used(last, now)
         for spot in last:
             spot.retired_at = now
             spot.save(update_fields=["retired_at"])
@@ -44,7 +44,7 @@ def remove_lot(*, lot_id: int, by: User | None, now: datetime) -> Lot:
     """Archive a lot nobody uses or has booked: it is gone for drivers, and its history stays."""
     lot = core.lock_lot(lot_id)
     core.catch_up_lot(lot, now)
-    used = _used(list(lot.spots.kept()), now)
+    used = used_spots(list(lot.spots.kept()), now)
     if used:
         raise LotInUse(f"{LotInUse.message} ({_named(used)} in use now or booked later).", spots=used)
     if lot.archived_at is None:
@@ -78,23 +78,23 @@ def update_spot(*, spot_id: int, by: User | None, now: datetime, **fields: Any) 
         or ("features" in was and not set(was["features"]) <= set(spot.features_set()))
     )
     if taken_away:
-        _refuse_if_used([spot], now)
+        refuse_if_used([spot], now)
     spot.save()
     # Whatever it offers now, somebody may have waited for just that.
     core.pass_on(lot, now)
     return spot
 
 
-def _refuse_if_used(spots: list[Spot], now: datetime) -> None:
-    used = _used(spots, now)
+def refuse_if_used(spots: list[Spot], now: datetime) -> None:
+    used = used_spots(spots, now)
     if used:
         word = "Spot" if len(used) == 1 else "Spots"
         verb = "is" if len(used) == 1 else "are"
         raise SpotsInUse(f"{word} {_named(used)} {verb} in use now or booked later.", spots=used)
 
 
-def _used(spots: list[Spot], now: datetime) -> list[str]:
-    """The numbers of those with an occupying booking, now or later."""
+def used_spots(spots: list[Spot], now: datetime) -> list[str]:
+    """The numbers of those with an occupying booking, now or later; looks and changes nothing."""
     busy = set(
         Booking.objects.blocking(now)
         .filter(spot__in=[spot.pk for spot in spots])

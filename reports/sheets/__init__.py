@@ -1,0 +1,8 @@
+"""Lots, spots, tariffs and vehicles as CSV files: out, and in again. People, bookings and payments: out.
+
+cells, sheet     one column, one kind of file (django-import-export resources)
+lots, spots …    the kinds
+reading, known   a file of anybody's, and which of its columns are which of ours
+models, batches  an import as a row: what it would do, doing it, undoing it
+admin            its pages in the back office
+"""
