@@ -169,7 +169,7 @@ def test_in_a_loop_each_sweep_keeps_its_own_pace(monkeypatch: Any):
     # Daily jobs wait for their hour.
     assert names() == {job.name for job in schedules.JOBS if isinstance(job.when, schedules.Every)}
     clock["at"] += 6
-    assert names() == {"Deliver notices", "Deliver webhooks", "Make exports"}
+    assert names() == {"Deliver notices", "Deliver webhooks", "Make exports", "Run imports"}
     clock["at"] += 10
     assert {"Deliver notices", "Lapse holds"} <= names()
 
