@@ -45,6 +45,11 @@ class ParkwellAdminSite(OTPAdminSite, UnfoldAdminSite):
             view = _with_some_right(view, model_admin)
         return super().admin_view(view, cacheable)
 
+    def get_urls(self) -> list[Any]:
+        from reports import report_admin  # which registers with this site, so it cannot come first
+
+        return [*report_admin.urls(self), *super().get_urls()]
+
     @method_decorator(never_cache)
     @method_decorator(login_not_required)
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:

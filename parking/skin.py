@@ -84,6 +84,14 @@ UNFOLD = {
             {
                 "title": _("Reports"),
                 "items": [
+                    {
+                        "title": _("Figures"),
+                        "icon": "monitoring",
+                        "link": reverse_lazy("admin:reports_figures"),
+                        "permission": lambda request: request.user.has_perms(
+                            ["bookings.view_booking", "bookings.view_ledgerentry"]
+                        ),
+                    },
                     _page(_("Exports"), "download", "reports", "export"),
                 ],
             },

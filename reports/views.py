@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.http import HttpResponse
@@ -18,7 +17,8 @@ from django.views.decorators.http import require_safe
 from accounts.http import Request
 from accounts.models import User
 from bookings.models import Booking
-from reports import charts, figures, lines, people
+from reports import charts, lines, people
+from reports.chart_rows import revenue_charts
 from reports.charts import Chart, Point
 from reports.days import DAY, Days, months_until, zone_of
 from reports.occupancy import parked_series
@@ -61,7 +61,7 @@ def _charts(driver: User, year: Days, today: date, now: datetime, zone: ZoneInfo
     daily = parked_series(scope, week, now=now)
     days = [str(WEEKDAYS_ABBR[day.first.weekday()]) for day in week]
     return [
-        *_spent(scope, months, names),
+        *revenue_charts(scope, months, names, title=_("Spent, by month (%(currency)s)"), heading=_("Month")),
         charts.bars(_("Hours parked, by month"), _hours(names, monthly), headings=long_names, unit=_(" h")),
         charts.line(
             _("Hours parked, the last seven days"),
@@ -74,23 +74,3 @@ def _charts(driver: User, year: Days, today: date, now: datetime, zone: ZoneInfo
 
 def _hours(names: list[str], times: list[timedelta]) -> list[Point]:
     return [Point(name, long / HOUR, lines.time(long)) for name, long in zip(names, times, strict=True)]
-
-
-def _spent(scope: Scope, months: list[Days], names: list[str]) -> list[Chart]:
-    """A chart a currency: two are never put on one scale."""
-    series = figures.money_series(scope, months)
-    currencies = sorted({money.currency for step in series for money in step})
-    found = []
-    for currency in currencies:
-        amounts: list[Any] = [
-            next((money.revenue for money in step if money.currency == currency), figures.NOTHING)
-            for step in series
-        ]
-        # A month in which more went back than was paid is drawn as nothing; the table says what it was.
-        points = [
-            Point(name, max(float(amount), 0), lines.amounts({currency: amount}))
-            for name, amount in zip(names, amounts, strict=True)
-        ]
-        title = _("Spent, by month (%(currency)s)") % {"currency": currency}
-        found.append(charts.bars(title, points, headings=(_("Month"), currency)))
-    return found
