@@ -557,9 +557,19 @@ def test_one_guest_at_once_on_two_lots_gets_one_stay():
     assert Booking.objects.occupying().count() == Guest.objects.count() == 1
 
 
+def test_who_was_found_to_be_done_with_and_has_booked_since_is_left_alone(lot: Lot, now: datetime):
+    first = park(lot, now=now)
+    services.release(first, by=first.guest, now=now + HOUR)
+    found = guests._done_with(now + HOUR).get()
+    park(lot, now=now + HOUR, plate="NEW 1")
+
+    assert guests._erase(found.pk, now + HOUR) is False
+    assert Booking.objects.occupying().get().plate == "NEW 1"
+
+
 @pytest.mark.race
 @pytest.mark.django_db(transaction=True)
-def test_who_books_anew_is_not_erased_with_the_stay_before(monkeypatch: pytest.MonkeyPatch):
+def test_booking_and_erasing_at_once_leave_the_new_stay_its_guest():
     now = timezone.now()
     lot = make_lot(2, price="0", now=now - 9 * HOUR)
     park(lot, now=now - 3 * HOUR)
