@@ -101,4 +101,5 @@ def _instead(booking: Booking, now: datetime) -> list[dict[str, Any]]:
             "ends_at": other.ends_at.astimezone(other.lot.zone).isoformat(),
         }
         for other in found
+        if other.kind != "waitlist"  # nothing is free there
     ]

@@ -26,6 +26,7 @@ from bookings.errors import (
     WaitlistLimit,
 )
 from bookings.models import Booking, State, WaitlistEntry, WaitlistState
+from bookings.services import rescue
 from bookings.services.waitlist import MOST_ENTRIES
 from bookings.tests.factories import HOUR, NOW, make_lot, make_user, overlaps, reserve
 from bookings.waitlist_models import MOST_MISSED, SNOOZE
@@ -420,6 +421,12 @@ def test_positions_count_those_who_come_before(full, alice, bob):
     assert positions() == [1, 1, 1, 2]
     services.leave(line[2], by=bob, now=NOW + 3 * MINUTE)
     assert positions()[3] == 1
+
+
+def test_who_is_called_off_is_not_told_that_a_full_lot_is_free(full):
+    found = rescue._instead(full.taken, NOW)
+
+    assert [other["starts_at"] for other in found] == ["2027-03-01T14:00:00+01:00"]
 
 
 # --- Mail ---
