@@ -33,7 +33,7 @@ def full(clock: Any) -> Any:
 
 
 def wait_form(page: Any) -> dict[str, str]:
-    """What the button "Join the waitlist" sends."""
+    """What the button "Wait" sends."""
     form = re.search(r'<form method="post" action="[^"]*/wait/">.*?</form>', page.content.decode(), re.S)
     assert form, "no way to wait"
     return dict(re.findall(r'name="(\w+)" value="([^"]*)"', form[0]))
