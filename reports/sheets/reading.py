@@ -160,6 +160,8 @@ def to_rows(sheet: type[Sheet], table: Table, reading: Reading) -> Rows:
     """The file in our columns. Raises CsvRefused."""
     ours = [name for name in sheet.headings() if name in reading.columns or name in reading.constants]
     feed = known.FEEDS.get(reading.feed)
+    if not reading.columns:
+        raise CsvRefused([Problem(1, "", _("none of these columns is known here"))])
     lines, rows, problems = [], [], []
     for line, cells in table.rows:
         theirs = dict(zip(table.headings, cells, strict=True))

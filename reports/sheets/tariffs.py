@@ -79,13 +79,14 @@ class Tariffs(Sheet):
         is_kept = not self._is_new and not (row.get(field.column_name) or "").strip()
         if field.column_name == "lot" or is_kept:
             return
-        super().import_field(field, instance, row, is_m2m, **kwargs)
-        if field.column_name == "document":
-            try:
-                instance.document = Rates.from_json(instance.document).to_json()
-                instance.__dict__.pop("rates", None)
-            except RatesError as error:
-                raise ValueError(str(error)) from None
+        if field.column_name != "document":
+            super().import_field(field, instance, row, is_m2m, **kwargs)
+            return
+        try:
+            instance.document = Rates.from_json(Document().clean(row["document"])).to_json()
+        except RatesError as error:
+            raise ValueError(str(error)) from None
+        instance.__dict__.pop("rates", None)  # of the document before
 
     def values(self, instance: Any) -> dict[str, Any]:
         values = super().values(instance)
