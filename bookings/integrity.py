@@ -14,7 +14,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Count, F, Prefetch, Q, QuerySet
+from django.db.models import Count, Exists, F, OuterRef, Prefetch, Q, QuerySet
 
 from bookings import guards, receipt_guards, receipts
 from bookings.models import (
@@ -32,7 +32,7 @@ from bookings.payments import ledger
 from bookings.payments.models import LedgerEntry, Payment, Provider, Refund, Status
 from bookings.services import core
 from lots import money
-from lots.models import Spot
+from lots.models import Closure, Spot
 
 HOLD_GRACE = timedelta(minutes=1)  # the sweep comes by every few seconds
 NEVER_ASKED = timedelta(minutes=15)
@@ -119,6 +119,22 @@ def no_overlap(now: datetime) -> Iterator[Finding]:
 def spots_in_their_lots(now: datetime) -> Iterator[Finding]:
     for reference in Booking.objects.exclude(spot__lot=F("lot")).values_list("reference", flat=True):
         yield Finding("foreign_spot", reference, "Its spot belongs to another lot.")
+
+
+def nobody_is_sent_to_closed_spots(now: datetime) -> Iterator[Finding]:
+    """Whose promised spot is out of service then was told; the clock rescues them before the start."""
+    closures = Closure.objects.in_force().filter(Q(ends_at=None) | Q(ends_at__gt=now))
+    for closure in closures.order_by("pk"):
+        rows = Booking.objects.in_state(State.HELD, State.CONFIRMED).filter(
+            lot=closure.lot_id, starts_at__gt=now, ends_at__gt=closure.starts_at
+        )
+        if closure.spot_id is not None:
+            rows = rows.filter(spot=closure.spot_id)
+        if closure.ends_at is not None:
+            rows = rows.filter(starts_at__lt=closure.ends_at)
+        told = Exists(TimelineEntry.objects.filter(booking=OuterRef("pk"), details__closure=closure.pk))
+        for reference in rows.exclude(told).values_list("reference", flat=True):
+            yield Finding("closed_spot", reference, "Its spot is out of service, and nobody told its driver.")
 
 
 def holds_lapse(now: datetime) -> Iterator[Finding]:
@@ -281,6 +297,7 @@ CHECKS: list[Check] = [
     guards_in_place,
     no_overlap,
     spots_in_their_lots,
+    nobody_is_sent_to_closed_spots,
     holds_lapse,
     offers_are_holds,
     bookings_add_up,

@@ -17,9 +17,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.http import Request
 from bookings import availability, history, payment_views, services, waitlist_views
-from bookings.errors import BadBooking, BookingRefused
+from bookings.errors import BadBooking, BookingRefused, CalledOff
 from bookings.forms import EXTENSIONS, ExtendForm
-from bookings.models import Booking, State
+from bookings.models import Booking, State, TimelineEntry
 from bookings.offers import fingerprint
 
 PAST_A_PAGE = 20
@@ -198,12 +198,21 @@ def _shown(request: Request, booking: Booking, now: datetime) -> dict[str, Any]:
         "now": now,
         "timeline": timeline,
         "so_far": so_far,
+        "instead": _instead(booking, timeline, now),
         **money,
         "address": request.build_absolute_uri(reverse("bookings:detail", args=[booking.reference])),
         "etag": fingerprint(
             facts, paid, so_far and so_far.total, now < booking.starts_at, request.LANGUAGE_CODE
         ),
     }
+
+
+def _instead(booking: Booking, timeline: list[TimelineEntry], now: datetime) -> CalledOff | None:
+    """What is free now for whom we called off, until the time they had booked is over."""
+    last = next((entry for entry in reversed(timeline) if entry.action == "cancelled"), None)
+    if last is None or "cause" not in last.details or booking.booked_until <= now:
+        return None
+    return services.called_off(booking, now)
 
 
 def _next_end(booking: Booking) -> datetime:

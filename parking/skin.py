@@ -61,6 +61,7 @@ UNFOLD = {
                     _page(_("Waitlist"), "hourglass_top", "bookings", "waitlistentry"),
                     _page(_("Lots"), "garage", "lots", "lot"),
                     _page(_("Spots"), "local_parking", "lots", "spot"),
+                    _page(_("Closures"), "block", "lots", "closure"),
                     _page(_("Reviews"), "reviews", "lots", "review"),
                     _page(_("Tariff versions"), "sell", "lots", "tariff"),
                     _page(_("Imports"), "upload_file", "reports", "importbatch"),

@@ -27,7 +27,7 @@ from bookings import receipts, reviewing, services
 from bookings.models import Booking, Payment, WaitlistEntry, WebhookDelivery, WebhookEndpoint
 from bookings.tests.factories import HOUR, make_lot, make_user, park, reserve
 from bookings.webhooks import services as webhooks
-from lots.models import Lot
+from lots.models import Closure, Lot
 from reports import exports
 from reports.models import Export, JobRun
 from reports.sheets import batches
@@ -83,6 +83,7 @@ def rows(booking: Booking, victim: User) -> Rows:
         **_webhook(stay),
         "lots.lot": lot,
         "lots.spot": spot,
+        "lots.closure": Closure.objects.create(lot=lot, spot=spot, starts_at=now + 9 * HOUR, created_at=now),
         "lots.review": reviewing.write(lot=free, author=victim, rating=1, text="Secret", now=now),
         "lots.tariff": lot.tariffs.get(),
         "accounts.user": victim,

@@ -2,6 +2,7 @@
 
 from bookings.admin import (
     bookings,
+    closures,
     lots,
     payments,
     people,
@@ -15,6 +16,7 @@ from bookings.admin import (
 
 __all__ = [
     "bookings",
+    "closures",
     "lots",
     "payments",
     "people",

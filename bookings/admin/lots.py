@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -20,6 +20,7 @@ from unfold.views import ChangeList as UnfoldChangeList
 from bookings import availability, offers, services
 from bookings.admin import labels
 from bookings.admin.base import KeptHistory, OwnLots, ServiceAdmin, amount, operator, refusals
+from bookings.admin.closures import close_page, may_close
 from bookings.errors import BookingRefused
 from lots.admin_forms import LotForm
 from lots.models import Lot, Spot
@@ -80,7 +81,7 @@ class LotAdmin(labels.LotLabels, KeptHistory, OwnLots, ServiceAdmin):
     ordering = ["name", "id"]
     show_full_result_count = False
     actions = ["print_labels", "renew_labels", "remove_selected"]
-    actions_detail = ["spots", "bookings", "tariff", "book"]
+    actions_detail = ["spots", "bookings", "tariff", "book", "close"]
     readonly_fields = ["archived_at", "source_id"]
     fieldsets = [
         (None, {"fields": ["name", "slug", "capacity", "is_active"]}),
@@ -127,6 +128,10 @@ class LotAdmin(labels.LotLabels, KeptHistory, OwnLots, ServiceAdmin):
             _("End of stay and no-shows"),
             {"fields": ["end_of_stay", "needs_check_in", ("no_show_grace_minutes", "no_show_fee_percent")]},
         ),
+        (
+            _("Reminders"),
+            {"fields": [("remind_before_start_minutes", "remind_before_end_minutes")]},
+        ),
         (_("Cancellation"), {"fields": ["cancellation_tiers"]}),
         (_("Who runs it"), {"fields": ["operators"]}),
         (_("Origin"), {"fields": [("source_id", "archived_at")]}),
@@ -157,6 +162,9 @@ class LotAdmin(labels.LotLabels, KeptHistory, OwnLots, ServiceAdmin):
 
     def has_book_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("bookings.add_booking")  # type: ignore[union-attr]
+
+    def has_close_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return may_close(request)
 
     # --- Saving and removing, through the services ---
 
@@ -258,3 +266,10 @@ class LotAdmin(labels.LotLabels, KeptHistory, OwnLots, ServiceAdmin):
     @action(description=_("Book a spot"), icon="add_circle", permissions=["book"])
     def book(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return HttpResponseRedirect(f"{reverse('admin:bookings_booking_add')}?lot={int(object_id)}")
+
+    @action(description=_("Take out of service …"), icon="block", permissions=["close"], url_path="close")
+    def close(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        lot = self.get_object(request, object_id)
+        if lot is None:
+            raise Http404
+        return close_page(self, request, lot)

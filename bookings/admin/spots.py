@@ -11,7 +11,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import ValidationError
 from django.db.models import Min, Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -25,6 +25,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 from bookings import services
 from bookings.admin import labels
 from bookings.admin.base import KeptHistory, OwnLots, ServiceAdmin, amount, local_short, operator, refusals
+from bookings.admin.closures import closing_address, may_close
 from bookings.errors import BookingRefused
 from bookings.models import Booking
 from lots.fields import CodeSetField
@@ -108,7 +109,7 @@ class SpotAdmin(labels.SpotLabels, KeptHistory, OwnLots, ServiceAdmin):
     search_fields = ["number", "lot__name", "lot__city", "building"]
     ordering = ["lot__name", "lot_id", "number_key", "id"]
     show_full_result_count = False
-    actions = ["print_labels", "renew_labels", "take_out_of_service", "put_in_service"]
+    actions = ["print_labels", "renew_labels", "close_selected", "take_out_of_service", "put_in_service"]
     formfield_overrides = {CodeSetField: {"widget": UnfoldAdminCheckboxSelectMultipleWidget}}
     readonly_fields = ["lot", "retired_at"]
     fieldsets = [
@@ -132,7 +133,19 @@ class SpotAdmin(labels.SpotLabels, KeptHistory, OwnLots, ServiceAdmin):
         with refusals():
             services.update_spot(spot_id=obj.pk, by=operator(request), now=timezone.now(), **fields)
 
-    @admin.action(description=_("Take out of service"), permissions=["change"])
+    def has_close_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return may_close(request)
+
+    @admin.action(description=_("Take out of service for a while …"), permissions=["close"])
+    def close_selected(self, request: HttpRequest, queryset: QuerySet[Spot]) -> HttpResponse | None:
+        chosen = list(queryset.values_list("pk", "lot"))
+        lots = {lot for _pk, lot in chosen}
+        if len(lots) != 1:
+            messages.error(request, _("Choose spots of one lot."))
+            return None
+        return HttpResponseRedirect(closing_address(lots.pop(), [pk for pk, _lot in chosen]))
+
+    @admin.action(description=_("Take out of service for good"), permissions=["change"])
     def take_out_of_service(self, request: HttpRequest, queryset: QuerySet[Spot]) -> None:
         self._set_in_service(request, queryset, False)
 

@@ -7,6 +7,7 @@ Refusals are bookings.errors.BookingRefused, bad input is bookings.errors.BadBoo
 """
 
 from bookings.services.changes import cancel, cancellation_preview, extend, move
+from bookings.services.closing import close, closing_preview, lift_closure, shorten_closure
 from bookings.services.making import HOLD, book, confirm
 from bookings.services.payments import (
     apply_provider_state,
@@ -26,7 +27,7 @@ from bookings.services.premises import (
 )
 from bookings.services.reconciling import reconcile_payments
 from bookings.services.spot_lists import change_spots
-from bookings.services.stays import check_in, price_so_far, release
+from bookings.services.stays import called_off, check_in, price_so_far, release
 from bookings.services.sweeps import (
     end_stays,
     lapse_holds,
@@ -43,16 +44,20 @@ __all__ = [
     "apply_provider_state",
     "apply_refund_state",
     "book",
+    "called_off",
     "cancel",
     "cancellation_preview",
     "change_spots",
     "check_in",
+    "close",
+    "closing_preview",
     "confirm",
     "end_stays",
     "extend",
     "join",
     "lapse_holds",
     "leave",
+    "lift_closure",
     "mark_no_shows",
     "move",
     "pay",
@@ -69,6 +74,7 @@ __all__ = [
     "set_capacity",
     "set_spot_in_service",
     "settle",
+    "shorten_closure",
     "snooze",
     "start_stays",
     "update_spot",

@@ -82,7 +82,7 @@ def command(booking: Booking, now: datetime) -> Iterator[Booking]:
     with refusals(), transaction.atomic():
         lot = lock_lot(booking.lot_id)
         catch_up_lot(lot, now)
-        fresh = _on(lot, booking.pk)
+        fresh = on(lot, booking.pk)
         kept = _kept(fresh)
         catch_up(fresh, now)
         yield fresh
@@ -142,14 +142,14 @@ def catch_up_lot(lot: Lot, now: datetime) -> None:
     for pk, state, held_until, no_show_at in rows:
         ends = {State.HELD: held_until, State.CONFIRMED: no_show_at}.get(State(state))
         if ends and ends <= now and pk not in blocked:
-            booking = _on(lot, pk)
+            booking = on(lot, pk)
             catch_up(booking, now)
             freed.append((booking.starts_at, booking.ends_at))
     for pk in blocked:
-        rescue.rescue(_on(lot, pk), now=now)
+        rescue.rescue(on(lot, pk), now=now)
     for pk, state, *_moments in rows:
         if state == State.ACTIVE:
-            catch_up(_on(lot, pk), now)
+            catch_up(on(lot, pk), now)
     if freed:
         pass_on(lot, now, (min(starts for starts, _ends in freed), max(ends for _starts, ends in freed)))
 
@@ -160,7 +160,8 @@ def _to_rescue(soon: list[int], now: datetime) -> list[int]:
     return list(rows.values_list("pk", flat=True)) if soon else []
 
 
-def _on(lot: Lot, pk: int) -> Booking:
+def on(lot: Lot, pk: int) -> Booking:
+    """A booking of a lot that is locked, as it is now."""
     booking = _locked(pk)
     booking.lot = booking.spot.lot = lot
     return booking

@@ -20,7 +20,7 @@ def check_in(booking: Booking, *, by: Actor, now: datetime) -> Booking:
         if fresh.state != State.CANCELLED or was == State.CANCELLED:
             return _arrive(fresh, by, now)
     # Raised outside the transaction, so that what the booking was called off for stays written.
-    raise _called_off(fresh, now)
+    raise called_off(fresh, now)
 
 
 def _arrive(fresh: Booking, by: Actor, now: datetime) -> Booking:
@@ -53,7 +53,8 @@ def _arrive_late(booking: Booking, now: datetime) -> dict[str, str]:
     return {"from": own.number, "to": spot.number, "total": str(booking.total)}
 
 
-def _called_off(booking: Booking, now: datetime) -> CalledOff:
+def called_off(booking: Booking, now: datetime) -> CalledOff:
+    """Why there is no spot any more for this booking, and what is free instead; writes nothing."""
     refusal = CalledOff()
     refusal.look = partial(
         availability.alternatives,

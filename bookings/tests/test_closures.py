@@ -4,10 +4,21 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.contrib.auth.models import Group
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
 
-from bookings import availability, services
-from bookings.errors import LotClosed, SpotClosed
-from bookings.tests.factories import HOUR, NOW, make_lot, park, reserve
+from accounts.models import Notice
+from accounts.roles import make_roles
+from accounts.tests.staff import verify
+from bookings import availability, integrity, services
+from bookings.errors import BadBooking, LotClosed, SpotClosed
+from bookings.models import Booking
+from bookings.payments import ledger
+from bookings.services import closing as closing_service
+from bookings.services.closing import Closing
+from bookings.tests.factories import HOUR, NOW, make_lot, make_user, park, reserve
 from lots.models import Closure
 
 pytestmark = pytest.mark.django_db
@@ -121,3 +132,244 @@ def test_nobody_is_moved_to_a_closed_spot(lot, alice):
 
     with pytest.raises(SpotClosed, match="until further notice"):
         services.move(booking, spot_number="2", by=None, now=NOW)
+
+
+# --- Closing what is booked ---
+
+
+def closing(lot, *numbers, choice="move", begin=2, end=4, **fields):
+    spots = tuple(lot.spots.filter(number__in=numbers).values_list("pk", flat=True))
+    ends_at = NOW + end * HOUR if end else None
+    return Closing(lot.pk, spots, NOW + begin * HOUR, ends_at, choice, **fields)
+
+
+def close(lot, *numbers, now=NOW, **fields):
+    return services.close(closing(lot, *numbers, **fields), by=None, now=now)
+
+
+def fates(affected):
+    return [(found.booking.reference, found.fate, found.to_spot, found.refund) for found in affected]
+
+
+def fresh(booking):
+    return Booking.objects.select_related("spot").get(pk=booking.pk)
+
+
+def pay(booking):
+    services.record_desk_payment(booking, method="cash", by=make_user(is_staff=True), now=NOW)
+
+
+@pytest.fixture
+def booked(alice, bob):
+    """Two spots: alice has paid for 1, bob for 2, both from two to four hours from now; a third is free."""
+    lot = make_lot(3)
+    found = [
+        reserve(lot, alice, starts_in=2 * HOUR, spot_number="1"),
+        reserve(lot, bob, starts_in=2 * HOUR, spot_number="2"),
+    ]
+    for booking in found:
+        pay(booking)
+    return found
+
+
+@pytest.mark.parametrize("choice", ["move", "refund", "tell"])
+def test_the_preview_is_what_happens_and_changes_nothing(booked, choice, lot):
+    lot = booked[0].lot
+    before = Booking.objects.values_list("pk", "state", "spot", "total"), Notice.objects.count()
+    kept = list(before[0])
+
+    seen = services.closing_preview(closing(lot, "1", "2", choice=choice), by=None, now=NOW)
+
+    assert (list(Booking.objects.values_list("pk", "state", "spot", "total")), Notice.objects.count()) == (
+        kept, before[1],
+    )  # fmt: skip
+    assert not Closure.objects.exists()
+    assert fates(close(lot, "1", "2", choice=choice)) == fates(seen)
+
+
+def test_whoever_can_be_is_moved_and_the_others_get_everything_back(booked):
+    first, second = booked
+
+    affected = close(first.lot, "1", "2")
+
+    assert fates(affected) == [
+        (first.reference, "moved", "3", Decimal(0)),
+        (second.reference, "refunded", "", Decimal(5)),
+    ]
+    first, second = fresh(first), fresh(second)
+    assert (first.state, first.spot.number, first.total) == ("confirmed", "3", Decimal(5))
+    assert (second.state, second.total, second.refunds.get().amount) == ("cancelled", 0, Decimal(5))
+    assert ledger.account(second).due == 0
+    kinds = {(n.recipient, n.template.rpartition("/")[2]) for n in Notice.objects.filter(created_at=NOW)}
+    assert {(first.driver.email, "moved"), (second.driver.email, "called_off")} <= kinds
+    assert free(first.lot, 2, 4) == []
+    assert integrity.find(now=NOW) == []
+
+
+def test_everybody_back_moves_nobody(booked):
+    assert [found.fate for found in close(booked[0].lot, "1", "2", choice="refund")] == ["refunded"] * 2
+
+
+def test_a_closed_lot_has_no_spot_to_move_to(booked):
+    assert [found.fate for found in close(booked[0].lot, end=None)] == ["refunded"] * 2
+
+
+def test_the_told_are_rescued_by_the_clock_unless_the_closure_goes(booked):
+    first, second = booked
+    assert [found.fate for found in close(first.lot, "1", "2", choice="tell")] == ["told"] * 2
+    assert fresh(first).timeline.last().action == "told"
+    assert Notice.objects.filter(template="bookings/email/closing").count() == 2
+    assert integrity.find(now=NOW) == []
+    services.lift_closure(closure_id=Closure.objects.get(spot=second.spot).pk, by=None, now=NOW)
+
+    services.rescue_bookings(now=NOW + 2 * HOUR - 10 * MINUTE)
+
+    assert (fresh(first).spot.number, fresh(second).spot.number) == ("3", "2")
+
+
+def test_a_running_stay_is_told_and_moved_only_when_asked(alice):
+    lot = make_lot(2)
+    stay = park(lot, alice, ends_at=NOW + 3 * HOUR)
+
+    assert [found.fate for found in close(lot, "1", begin=1)] == ["told"]
+    assert (fresh(stay).state, fresh(stay).spot.number) == ("active", "1")
+    assert [found.to_spot for found in close(lot, "1", begin=1, moves_running=True)] == ["2"]
+    assert fresh(stay).booked_from == NOW
+
+
+def test_who_is_done_before_or_comes_after_is_not_concerned(alice, bob):
+    lot = make_lot(1)
+    reserve(lot, alice, starts_in=HOUR, hours=1)
+    reserve(lot, bob, starts_in=4 * HOUR)
+
+    assert close(lot, "1") == []
+
+
+def test_all_or_nothing(booked, monkeypatch):
+    calls = []
+
+    def second_fails(booking, *args, **kwargs):
+        calls.append(booking)
+        if len(calls) == 2:
+            raise RuntimeError
+        return deal(booking, *args, **kwargs)
+
+    deal = closing_service._deal_with
+    monkeypatch.setattr(closing_service, "_deal_with", second_fails)
+    with pytest.raises(RuntimeError):
+        close(booked[0].lot, "1", "2")
+
+    assert {fresh(booking).state for booking in booked} == {"confirmed"}
+    assert fresh(booked[0]).spot.number == "1"
+    assert not Closure.objects.exists()
+
+
+@pytest.mark.parametrize("fields", [{"begin": 4, "end": 2}, {"begin": -3, "end": -1}, {"choice": "shout"}])
+def test_what_cannot_be_meant_is_refused(lot, fields):
+    with pytest.raises(BadBooking):
+        close(lot, **fields)
+
+
+def test_spots_of_another_lot_are_refused(lot):
+    other = make_lot(1)
+    with pytest.raises(BadBooking):
+        services.close(
+            Closing(lot.pk, (other.spots.get().pk,), NOW, None, "move"), by=None, now=NOW
+        )  # fmt: skip
+
+
+def test_shortened_it_can_be_booked_again_from_then_on(lot):
+    close(lot, end=None)
+    closure = Closure.objects.get()
+
+    services.shorten_closure(closure_id=closure.pk, ends_at=NOW + 3 * HOUR, by=None, now=NOW)
+
+    assert (free(lot, 2, 3), free(lot, 3, 4)) == ([], ["1", "2", "3"])
+    with pytest.raises(BadBooking):
+        services.shorten_closure(closure_id=closure.pk, ends_at=NOW + 5 * HOUR, by=None, now=NOW)
+
+
+def test_the_check_finds_who_was_forgotten(booked):
+    shut(booked[0].lot, "1")
+
+    assert [(f.check, f.where) for f in integrity.find(now=NOW)] == [("closed_spot", booked[0].reference)]
+
+
+def test_the_page_of_who_was_called_off_shows_what_is_free(client, alice):
+    now = timezone.now()
+    lot = make_lot(1, now=now - HOUR)
+    begin = now.replace(minute=0, second=0, microsecond=0) + 2 * HOUR
+    booking = reserve(lot, alice, now=now, starts_in=begin - now)
+    services.close(Closing(lot.pk, (), begin, begin + 2 * HOUR, "move"), by=None, now=now)
+    client.force_login(alice)
+
+    page = client.get(reverse("bookings:detail", args=[booking.reference])).content.decode()
+
+    assert "your booking is cancelled" in page
+    assert f'action="{reverse("lots:book", args=[lot.slug])}"' in page
+
+
+# --- In the back office ---
+
+
+@pytest.fixture
+def office(olga):
+    return verify(Client(), olga)
+
+
+def test_an_operator_sees_whom_it_hits_before_it_is_done(office, alice, bob):
+    now = timezone.now()
+    lot = make_lot(2, now=now - HOUR)
+    begin = now.replace(minute=0, second=0, microsecond=0) + 2 * HOUR
+    first = reserve(lot, alice, now=now, starts_in=begin - now, spot_number="1")
+    spot = first.spot
+    answer = office.post(
+        reverse("admin:lots_spot_changelist"), {"action": "close_selected", "_selected_action": [spot.pk]}
+    )
+    url = answer["Location"]
+    assert url.endswith(f"/close/?spot={spot.pk}")
+    assert office.get(url).status_code == 200
+    form = {"starts": "", "ends": "", "choice": "move", "reason": "Paint", "spot": spot.pk, "seen": ""}
+
+    answer = office.post(url, form)
+    assert f"{first.reference}" in answer.content.decode()
+    assert "is moved to spot 2" in answer.content.decode()
+    assert not Closure.objects.exists()
+    seen = dict(answer.context["hidden"])["seen"]
+
+    # Somebody books in between: what was agreed to is not what would happen, so it is shown again.
+    second = reserve(lot, bob, now=now, starts_in=begin - now + 3 * HOUR, spot_number="1")
+    answer = office.post(url, form | {"seen": seen})
+    assert second.reference in answer.content.decode()
+    assert not Closure.objects.exists()
+
+    answer = office.post(url, form | {"seen": dict(answer.context["hidden"])["seen"]}, follow=True)
+    closure = Closure.objects.get()
+    assert (closure.spot, closure.reason, closure.ends_at) == (spot, "Paint", None)
+    assert "2 moved, 0 cancelled" in answer.content.decode()
+    assert fresh(first).spot.number == "2"
+
+    office.post(reverse("admin:lots_closure_lift", args=[closure.pk]))
+    assert not Closure.objects.in_force().exists()
+
+
+def test_a_bad_period_is_said_in_the_form(office):
+    lot = make_lot(1, now=timezone.now())
+    form = {"starts": "2027-03-01T12:00", "ends": "2027-03-01T10:00", "choice": "move", "seen": ""}
+
+    answer = office.post(reverse("admin:lots_lot_close", args=[lot.pk]), form)
+
+    assert "The end must lie after the start" in answer.content.decode()
+
+
+def test_an_operator_closes_their_own_lots_only(olga):
+    limited = make_user("otto", is_staff=True)
+    limited.groups.set(Group.objects.filter(name__in=make_roles() or ["operator"]))
+    own, foreign = make_lot(1, now=timezone.now()), make_lot(1, now=timezone.now())
+    own.operators.add(limited)
+    client = verify(Client(), limited)
+
+    assert client.get(reverse("admin:lots_lot_close", args=[own.pk])).status_code == 200
+    assert client.get(reverse("admin:lots_lot_close", args=[foreign.pk])).status_code == 404
+    url = reverse("admin:lots_lot_close", args=[own.pk])
+    assert client.get(f"{url}?spot={foreign.spots.get().pk}").status_code == 404
