@@ -44,7 +44,7 @@ JOBS = [
     Job(
         "Rescue bookings",
         "bookings.tasks.rescue_bookings",
-        Every(30),
+        Every(15),
         "Moves, or gives everything back to, those who begin soon on a spot that cannot be had.",
     ),
     Job(
