@@ -15,9 +15,9 @@ from lots import clock
 from reports.export_models import FORMATS, Format, Kind
 
 HINTS = {
-    Format.CSV: _("CSV: for programs and most spreadsheets"),
-    Format.XLSX_CSV: _("CSV for Excel in Europe: semicolons, decimal commas"),
-    Format.PDF: _("PDF: by month with totals, for printing"),
+    Format.CSV: _("CSV, for programs"),
+    Format.XLSX_CSV: _("CSV with semicolons, for Excel"),
+    Format.PDF: _("PDF, by month with totals"),
     Format.ZIP: _("ZIP of CSV files"),
 }
 
