@@ -20,7 +20,8 @@ def run_due_jobs() -> int:
     return runs.run_due(now=timezone.now())
 
 
-@shared_task
+# A large file takes longer than the other tasks may, where the worker's pool minds time limits.
+@shared_task(soft_time_limit=3540, time_limit=3600)
 def make_exports() -> int:
     return exports.make_due(now=timezone.now())
 
