@@ -180,7 +180,10 @@ class Sheet(Resource):
         self.rows, self.changes = rows, []
         self._seen: dict[tuple[Any, ...], int] = {}
         data = tablib.Dataset(*rows.cells, headers=rows.headings)
-        result = self.import_data_inner(data, dry_run, False, not dry_run, False)
+        # Without its savepoints: whoever calls writes in one transaction and takes all of it back.
+        result = self.import_data_inner(
+            data, dry_run, raise_errors=False, using_transactions=False, collect_failed_rows=False
+        )
         problems = [p for number, row in enumerate(result.rows) for p in self._problems(number, row)]
         for error in result.base_errors:
             raise error.error
@@ -245,12 +248,9 @@ class Sheet(Resource):
             instance.clean_fields(exclude={*errors, *self.not_ours(instance)})
         except ValidationError as error:
             errors = error.update_error_dict(errors)
-        try:
-            self.check(instance, self._is_new, changed)
-        except ValidationError as error:
-            errors = error.update_error_dict(errors)
         if errors:
             raise ValidationError(errors)
+        self.check(instance, self._is_new, changed)
 
     def not_ours(self, instance: Any) -> set[str]:
         """Columns of the table that a service fills, or that the file leaves as they are."""
