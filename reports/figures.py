@@ -8,7 +8,7 @@ an argument.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
@@ -63,6 +63,16 @@ class Money:
     def revenue(self) -> Decimal:
         """What came in less what went back. A driver calls the same figure what they spent."""
         return self.captured - self.refunded
+
+    def __add__(self, other: Money) -> Money:
+        """Of the same currency."""
+        return Money(
+            self.currency,
+            self.captured + other.captured,
+            self.refunded + other.refunded,
+            self.payments + other.payments,
+            self.refunds + other.refunds,
+        )
 
 
 _MOVED = {
@@ -283,6 +293,19 @@ def by_lot(lots: QuerySet[Lot], period: Days, *, now: datetime) -> list[tuple[Lo
         for lot in lots
     ]
     return sorted(found, key=lambda row: (-row[1].activity.began, row[0].name, row[0].pk))
+
+
+def total(rows: Iterable[tuple[Lot, Summary]], period: Days) -> Summary:
+    """summary() of the same lots, from their rows and without asking again."""
+    found = [summary for _lot, summary in rows]
+    names = [column.name for column in fields(Activity) if column.name != "stayed"]
+    counts: dict[str, Any] = {name: sum(getattr(row.activity, name) for row in found) for name in names}
+    counts["stayed"] = sum((row.activity.stayed for row in found), timedelta())
+    moneys: dict[str, Money] = {}
+    for moved in (moved for row in found for moved in row.money):
+        moneys[moved.currency] = moneys.get(moved.currency, Money(moved.currency)) + moved
+    stood = sum((row.occupancy for row in found), Occupancy())
+    return Summary(period, Activity(**counts), stood, _largest_first(moneys.values()))
 
 
 def busiest(rows: Iterable[tuple[Lot, Summary]]) -> Lot | None:

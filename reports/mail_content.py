@@ -70,7 +70,7 @@ def _of_lots(user: User, period: Days, now: datetime) -> dict[str, Any]:
     if not lots.exists():
         raise NotWanted("Runs no lot any more; not sent.")
     rows = figures.by_lot(lots, period, now=now)
-    found, before = (figures.summary(lots, part, now=now) for part in (period, period.before))
+    found, before = figures.total(rows, period), figures.summary(lots, period.before, now=now)
     told = lines.of_lots(found, before)
     told += _beside(Scope(lots), period)
     return {

@@ -142,7 +142,8 @@ def _file(content: Iterator[bytes], name: str, period: Days) -> StreamingHttpRes
 
 def _told(lots: QuerySet[Lot], period: Days, now: datetime) -> dict[str, Any]:
     scope = Scope(lots)
-    found, before = (figures.summary(lots, part, now=now) for part in (period, period.before))
+    rows = figures.by_lot(lots, period, now=now)
+    found, before = figures.total(rows, period), figures.summary(lots, period.before, now=now)
     providers = figures.money_by_provider(scope, period)
     title = _("Revenue (%(currency)s)")
     steps = period.by_day() if period.count <= MOST_DAYS else period.by_month()
@@ -160,7 +161,7 @@ def _told(lots: QuerySet[Lot], period: Days, now: datetime) -> dict[str, Any]:
         "lots": [
             {"lot": lot, "summary": summary, "revenue": lines.revenues(summary.money),
              "occupancy": lines.percent(summary.occupancy.share)}
-            for lot, summary in figures.by_lot(lots, period, now=now)
+            for lot, summary in rows
         ],
         "charts": [
             *revenue_charts(scope, steps, _names(steps), title=title, heading=_("When")),

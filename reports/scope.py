@@ -31,6 +31,7 @@ class Scope:
     def narrow(self, rows: Any, path: str = "") -> Any:
         if self.driver is not None:
             rows = rows.filter(**{f"{path}driver": self.driver})
-        if self.lots is not None:
+        # All lots are no limit: without it the ledger is added up by itself, and not joined with bookings.
+        if self.lots is not None and self.lots.query.has_filters():
             rows = rows.filter(**{f"{path}lot__in": self.lots.order_by().values("pk")})
         return rows

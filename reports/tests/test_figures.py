@@ -92,6 +92,7 @@ def _agrees(period, now):
     assert summary.occupancy.occupied == stood(period.starts_at, min(period.ends_at, now))
 
     rows = figures.by_lot(everything(), period, now=now)
+    assert figures.total(rows, period) == summary
     for lot, found in rows:
         assert found.occupancy.occupied == stood(period.starts_at, min(period.ends_at, now), lot=lot)
     for money in summary.money:
