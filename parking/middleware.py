@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 import uuid
 from collections.abc import Callable
 
-from django.db import InterfaceError, OperationalError
+from django.core.signals import got_request_exception
+from django.db import InterfaceError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
@@ -18,6 +20,7 @@ logger = logging.getLogger(__name__)
 Handler = Callable[[HttpRequest], HttpResponse]
 _GOOD_ID = re.compile(r"[\w.-]{1,64}\Z", re.ASCII)
 RETRY_AFTER = "5"  # seconds
+AWAY = (OperationalError, InterfaceError)
 
 
 class RequestIdMiddleware:
@@ -42,15 +45,27 @@ class BusyMiddleware:
 
     def __init__(self, get_response: Handler):
         self.get_response = get_response
+        got_request_exception.connect(_remember)
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         try:
-            return self.get_response(request)
-        except (OperationalError, InterfaceError) as error:  # raised by middleware below us
+            if connection.vendor == "postgresql":
+                connection.ensure_connection()  # one wait where it is away, not one a query
+            response = self.get_response(request)
+        except AWAY as error:
             return busy(request, error)
+        # What middleware below us raises, Django has made a 500 of by now.
+        error_below = getattr(request, "database_error", None)
+        return busy(request, error_below) if error_below and response.status_code == 500 else response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        return busy(request, error) if isinstance(error, OperationalError | InterfaceError) else None
+        return busy(request, error) if isinstance(error, AWAY) else None
+
+
+def _remember(request: HttpRequest | None = None, **_: object) -> None:
+    error = sys.exc_info()[1]
+    if request is not None and isinstance(error, AWAY):
+        request.database_error = error  # type: ignore[attr-defined]
 
 
 def busy(request: HttpRequest, error: Exception) -> HttpResponse:

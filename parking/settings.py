@@ -173,8 +173,17 @@ elif "postgresql" in _database["ENGINE"]:
     _options |= {
         "options": "-c lock_timeout=3000 -c statement_timeout=15000"
         " -c idle_in_transaction_session_timeout=30000",
-        "pool": {"min_size": 1, "max_size": env.int("DATABASE_POOL_SIZE", default=10), "timeout": 10},
+        "pool": {
+            "min_size": 1,
+            "max_size": env.int("DATABASE_POOL_SIZE", default=10),
+            # Seconds. Who finds no connection is told to come back; a pool that failed for so long asks
+            # anew at the next request, where it would wait longer and longer by itself.
+            "timeout": 3,
+            "reconnect_timeout": 3,
+        },
     }
+    # A connection that broke while it lay in the pool is left out.
+    _database["CONN_HEALTH_CHECKS"] = True
 # Never ATOMIC_REQUESTS: with IMMEDIATE every page view would take SQLite's write lock.
 # An index's INCLUDE columns: PostgreSQL uses them, SQLite does without.
 SILENCED_SYSTEM_CHECKS = ["models.W040"]
@@ -362,6 +371,7 @@ CELERY_TASK_SOFT_TIME_LIMIT = 240
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # for ever: the broker may be away for a night
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 # The zone that new schedules begin in; each row's own can be changed in the back office.

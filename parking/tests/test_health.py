@@ -161,3 +161,25 @@ def test_the_ledger_is_not_for_everybody(olga: User, alice: User):
     assert verify(Client(), olga).get(address).status_code == 200
     assert verify(Client(), clerk).get(address).status_code == 403
     assert verify(Client(), alice).get(address).status_code == 302
+
+
+# --- A database that goes away in the middle of a request ---
+
+
+@pytest.mark.parametrize("path", ["/bookings/", "/api/v1/bookings/"])
+def test_what_breaks_before_the_view_is_503_too(
+    path: str, alice: User, settings: Any, monkeypatch: pytest.MonkeyPatch
+):
+    """Django makes a 500 of what middleware raises before ours could catch it."""
+    client = Client(raise_request_exception=False)
+    client.force_login(alice)
+
+    def away(*_: Any) -> None:
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr("django.contrib.sessions.backends.db.SessionStore.load", away)
+    for settings.DEBUG in (False, True):
+        answer = client.get(path)
+
+        assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+        assert b"server closed" not in answer.content
