@@ -17,9 +17,11 @@ from hypothesis.stateful import (
 )
 
 from bookings import availability, services
-from bookings.errors import BadBooking, BookingRefused, HoldExpired, LotFull
+from bookings.errors import BadBooking, BookingRefused, HoldExpired, LotFull, LotOutOfService
 from bookings.models import MOVES, OCCUPYING, Booking
+from bookings.services import closing
 from bookings.tests.factories import HOUR, NOW, make_lot, overlaps
+from lots.models import Closure
 
 QUARTER = timedelta(minutes=15)
 
@@ -64,7 +66,7 @@ class Life(RuleBasedStateMachine):
                 now=self.now,
                 hold=hold,
             )
-        except LotFull:
+        except (LotFull, LotOutOfService):
             assert free == 0
         else:
             assert free > 0
@@ -100,13 +102,48 @@ class Life(RuleBasedStateMachine):
         assert (again.state, again.total, again.ends_at) == (first.state, first.total, first.ends_at)
         assert booking.timeline.count() == entries
 
+    @rule(
+        number=st.sampled_from(["", "1", "2"]),
+        start=st.integers(0, 12),
+        length=st.integers(0, 12),
+        choice=st.sampled_from(closing.CHOICES),
+        moves_running=st.booleans(),
+    )
+    def close(self, number, start, length, choice, moves_running):
+        """A spot or the lot; nobody who has not come yet is left on it by moving or paying back."""
+        spots = tuple(self.lot.spots.filter(number=number).values_list("pk", flat=True))
+        begin = self.now + start * QUARTER
+        end = begin + length * QUARTER if length else None
+        wish = closing.Closing(self.lot.pk, spots, begin, end, choice, moves_running=moves_running)
+        foreseen = [(a.booking.pk, a.fate, a.to_spot) for a in self.preview(wish)]
+        done = self.attempt(lambda: closing.close(wish, by=None, now=self.now))
+        if done is not None:
+            assert [(a.booking.pk, a.fate, a.to_spot) for a in done] == foreseen
+
+    def preview(self, wish):
+        before = list(self.bookings().order_by("pk").values())
+        try:
+            return closing.closing_preview(wish, by=None, now=self.now)
+        except (BookingRefused, BadBooking):
+            return []
+        finally:
+            assert list(self.bookings().order_by("pk").values()) == before
+
+    @rule()
+    def lift(self):
+        for closure in Closure.objects.filter(lot=self.lot, lifted_at=None):
+            closing.lift_closure(closure_id=closure.pk, by=None, now=self.now)
+
     @rule(minutes=st.integers(1, 240))
     def wait(self, minutes):
         self.now += timedelta(minutes=minutes)
 
     @rule(
         order=st.permutations(
-            ["lapse_holds", "start_stays", "end_stays", "mark_no_shows", "roll_on_overstays"]
+            [
+                *("lapse_holds", "start_stays", "end_stays", "mark_no_shows"),
+                *("roll_on_overstays", "rescue_bookings"),
+            ]
         )
     )
     def sweep(self, order):
