@@ -37,8 +37,8 @@ class ImportRefused(Exception):
     """Not possible in this state; the sentence says why."""
 
 
-class _Changed(Exception):
-    """What would be done is no longer what was shown."""
+class _TakenOver(Exception):
+    """This worker was too slow: its lease is over, and another does the work."""
 
 
 def upload(*, kind: str, file_name: str, content: bytes, by: User, now: datetime) -> ImportBatch:
@@ -128,22 +128,27 @@ def work_on(batch: ImportBatch, *, now: datetime) -> bool:
     try:
         steps[batch.state](batch, now)
     except CsvRefused as refused:
-        _close(batch, _state_after_refusal(batch), problems=refused.problems)
+        _fail(batch, refused.problems)
+    except _TakenOver:
+        logger.warning("import %s was taken over by another worker", batch.pk)
     except IntegrityError:
         # Somebody made the same row between our looking and our writing.
-        _close(batch, _state_after_refusal(batch), problems=[Problem(0, "", _changed_since())])
+        _fail(batch, [Problem(0, "", _changed_since())])
     except OperationalError:
         _release(batch, lease)
         raise  # the database is busy or away: the next sweep does it
     except Exception:
         logger.exception("import %s failed", batch.pk)
         sentence = _("Something went wrong here; nothing was changed. The log says what.")
-        _close(batch, _state_after_refusal(batch), problems=[Problem(0, "", sentence)])
+        _fail(batch, [Problem(0, "", sentence)])
     return True
 
 
-def _state_after_refusal(batch: ImportBatch) -> str:
-    return State.DONE if batch.state == State.UNDOING else State.REFUSED
+def _fail(batch: ImportBatch, problems: list[Problem]) -> None:
+    try:
+        _close(batch, State.DONE if batch.state == State.UNDOING else State.REFUSED, problems=problems)
+    except _TakenOver:
+        logger.warning("import %s was taken over by another worker", batch.pk)
 
 
 def _claim(batch: ImportBatch, now: datetime, lease: datetime) -> bool:
@@ -164,11 +169,11 @@ def _release(batch: ImportBatch, lease: datetime) -> None:
 
 
 def _close(batch: ImportBatch, state: str, *, problems: list[Problem] | None = None, **fields: Any) -> None:
-    """The step is over. Raises _Changed where another worker has taken it over meanwhile."""
+    """The step is over. Raises _TakenOver."""
     shown = [{"line": p.line, "column": p.column, "sentence": p.sentence} for p in problems or []]
     mine = ImportBatch.objects.filter(pk=batch.pk, slot=1, lease_until=batch.lease_until)
     if not mine.update(slot=None, state=state, problems=shown, **fields):
-        raise _Changed
+        raise _TakenOver
     batch.refresh_from_db()
 
 
