@@ -59,15 +59,18 @@ def test_the_spot_that_is_left_goes_to_one_of_them_in_every_round():
 
 @pytest.fixture
 def careless(monkeypatch):
-    """Nobody waits for the lot, and whoever books looks first and writes later."""
+    """Nobody waits for the lot, and all look first and write later."""
 
-    def slowly(*args, **kwargs):
-        spot = look(*args, **kwargs)
-        time.sleep(0.2)
-        return spot
+    def slowed(look):
+        def slowly(*args, **kwargs):
+            spot = look(*args, **kwargs)
+            time.sleep(0.2)
+            return spot
 
-    look = rescue.equal_spot
-    monkeypatch.setattr(rescue, "equal_spot", slowly)
+        return slowly
+
+    monkeypatch.setattr(rescue, "equal_spot", slowed(rescue.equal_spot))
+    monkeypatch.setattr(making, "_choose", slowed(making._choose))
     monkeypatch.setattr(core, "lock_lot", lambda lot_id: Lot.objects.get(pk=lot_id))
     # Catching up with the same booking first would make them wait for each other all the same.
     in_a_hurry = SimpleNamespace(**{**vars(core), "catch_up_lot": lambda *_: None})
