@@ -29,7 +29,7 @@ pytestmark = [
 ]
 STOPS = 3 if LONG else 1
 DRIVERS = 4
-PAGES = ["/", "/bookings/", "/accounts/profile/", "/accounts/login/", "/admin/", "/api/v1/bookings/"]
+PAGES = ["/", "/accounts/profile/", "/admin/", "/api/v1/bookings/"]
 
 
 class Cluster:
