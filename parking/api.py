@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
-from django.core.exceptions import NON_FIELD_ERRORS
+from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied
 from django.core.exceptions import ValidationError as ModelError
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest
@@ -40,6 +40,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         return _invalid(request, _fields(error.detail))
     if isinstance(error, Http404):
         error = exceptions.NotFound()
+    if isinstance(error, PermissionDenied):
+        error = exceptions.PermissionDenied()
     response = views.exception_handler(error, context)
     if response is None or not isinstance(error, exceptions.APIException):
         return response

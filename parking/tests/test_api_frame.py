@@ -149,6 +149,12 @@ def test_a_browser_session_needs_the_csrf_token(alice: User) -> None:
     problem(client.post(f"{V1}bookings/", {}, format="json"), 403, "permission_denied")
 
 
+def test_what_a_role_may_not_do_is_a_problem_too(signed_in: APIClient) -> None:
+    answer = signed_in.post(f"{V1}exports/", {"kind": "all-data"}, format="json")
+
+    problem(answer, 403, "permission_denied")
+
+
 def test_a_busy_database_is_503(signed_in: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(**kwargs: Any) -> None:
         raise OperationalError("canceling statement due to lock timeout")

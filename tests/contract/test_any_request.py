@@ -1,0 +1,105 @@
+"""Whatever is sent to the API, it answers what its own description says: no 5xx, no surprise.
+
+Cases are made from the description itself, for everybody, a driver and staff, on rows that are there and on
+rows that are not. CONTRACT_CASES=10000 asks for more of them than every run can afford.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from typing import Any
+
+import pytest
+import schemathesis
+from django.core.wsgi import get_wsgi_application
+from django.db import connection
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.checks import CHECKS
+from schemathesis.specs.openapi import checks
+
+from tests.contract.support import count_nobody, description, make_people, make_world, token
+
+CASES = int(os.environ.get("CONTRACT_CASES", "2000"))
+PROMISED = [
+    *CHECKS.get_by_names(["not_a_server_error"]),
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_schema_conformance,
+]
+ROLES = ("anonymous", "driver", "staff")
+
+
+def cases_of(operation: Any, rows: dict[str, str]) -> Any:
+    """Right and wrong requests, to rows that are there and to others."""
+    named = {parameter.name for parameter in operation.path_parameters}
+    real = {
+        name: rows["vehicle"] if "vehicles" in operation.path else rows[name] for name in named & rows.keys()
+    }
+    sorts = [operation.as_strategy(mode) for mode in GenerationMode]
+    if real:
+        sorts += [operation.as_strategy(mode, path_parameters=real) for mode in GenerationMode]
+    return st.one_of(sorts)
+
+
+def ask(operation: Any, rows: dict[str, str], headers: Any, count: int, statuses: Counter[int]) -> None:
+    @settings(
+        max_examples=count,
+        deadline=None,
+        database=None,
+        derandomize="CONTRACT_CASES" not in os.environ,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=cases_of(operation, rows))
+    def once(case: Any) -> None:
+        answer = case.call(headers=headers)
+        statuses[answer.status_code] += 1
+        case.validate_response(answer, checks=PROMISED)
+
+    once()
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)  # a request of a real application ends its connection
+@pytest.mark.usefixtures("long_tokens")
+def test_every_answer_is_one_that_is_described(monkeypatch: pytest.MonkeyPatch) -> None:
+    if connection.vendor != "postgresql" and "CONTRACT_CASES" not in os.environ:
+        pytest.skip("asked on PostgreSQL")
+    count_nobody(monkeypatch)
+    people = make_people()
+    headers = {
+        role: {"Authorization": f"Bearer {token(people[role])}"} if role in people else {} for role in ROLES
+    }
+    api = schemathesis.openapi.from_dict(description())
+    api.app = get_wsgi_application()
+    operations = [found.ok() for found in api.get_all_operations()]
+    each = max(CASES // (len(operations) * len(ROLES)), 1) + 1
+    statuses: Counter[int] = Counter()
+
+    broken: dict[str, str] = {}
+
+    for operation in operations:
+        for role in ROLES:
+            rows = make_world(people["driver"])
+            try:
+                ask(operation, rows, headers[role], each, statuses)
+            except BaseExceptionGroup as failures:
+                broken[f"{role} {operation.label}"] = str(failures.exceptions[0])[:1500]
+            except (AssertionError, schemathesis.errors.SchemathesisError) as failure:
+                broken[f"{role} {operation.label}"] = str(failure)[:1500]
+
+    assert broken == {}, "\n\n".join(f"{where}\n{what}" for where, what in broken.items())
+    assert sum(statuses.values()) >= CASES * 0.9
+    assert statuses[429] < CASES * 0.1
+    # All sorts of answers were had: it was not turned away at the door each time.
+    assert {200, 201, 204, 400, 401, 403, 404, 409} <= statuses.keys(), statuses
+
+
+@pytest.fixture
+def long_tokens(settings: Any) -> None:
+    """Tokens that live as long as the test."""
+    settings.EMAIL_BACKEND = "accounts.outbox.OutboxBackend"
+    settings.HEADLESS_JWT_ACCESS_TOKEN_EXPIRES_IN = 7200
