@@ -125,6 +125,18 @@ def test_large_files_pdfs_and_other_peoples_data_are_only_linked(alice, bob, olg
     assert [notice.attachments for notice in Notice.objects.filter(event__startswith="export:")] == [[]] * 3
 
 
+@pytest.mark.promise("S4-31")
+@pytest.mark.django_db
+def test_the_mail_about_all_data_opens_nothing_by_itself(client, olga):
+    made(olga, kind="all-data")
+
+    mail = outbox.to_message(Notice.objects.get(event__startswith="export:"))
+    assert "key=" not in mail.body
+    assert "key=" not in mail.alternatives[0][0]
+    assert "http://localhost:8000/admin/reports/export/" in mail.body
+    assert client.get("/admin/reports/export/").status_code == 302
+
+
 @pytest.mark.django_db
 def test_the_page_asks_shows_progress_and_fetches(alice_client, alice, stays):
     assert "/exports/" in alice_client.get("/bookings/").content.decode()
