@@ -17,6 +17,7 @@ from lots.models import Closure, Lot, Spot, SpotQuerySet
 
 NEVER = datetime.max.replace(tzinfo=UTC)
 HORIZON = timedelta(days=14)  # how far ahead "when is it free" looks
+MOST_LONGER = timedelta(hours=12)  # for more there is a date to fill in
 NEARBY_KM = 3.0
 CERTAIN, LIKELY, UNCERTAIN = "certain", "likely", "uncertain"
 
@@ -134,6 +135,19 @@ def latest_end(booking: Booking, *, now: datetime) -> datetime | None:
     """Up to when the booking's spot is free behind it; None when nobody comes after and nothing closes."""
     closing = next_closing(booking)
     return min(filter(None, [_next_start(booking, now), closing]), default=None)
+
+
+def longest_end(booking: Booking, *, now: datetime) -> datetime:
+    """The latest end worth proposing: nobody comes after, the lot is open, and neither its longest stay nor
+    MOST_LONGER is passed. Not later than the present end: it cannot go on."""
+    lot = booking.lot
+    limits = [
+        booking.ends_at + MOST_LONGER,
+        latest_end(booking, now=now),
+        lot.hours.open_until(booking.ends_at, lot.zone),
+        booking.booked_from + timedelta(minutes=lot.max_stay_minutes) if lot.max_stay_minutes else None,
+    ]
+    return min(filter(None, limits))
 
 
 def next_closing(booking: Booking) -> datetime | None:

@@ -118,6 +118,7 @@ def move(request: Request) -> HttpResponse:
             return redirect("guests:stay")
     booking = found.booking
     free = availability.free_spots(now, booking.ends_at, now=now, lots=[booking.lot_id])
+    free = free.filter(kind=booking.spot.kind)
     context = {"booking": booking, "now": now, "floors": floors(free, ""), "chosen": "", "refusal": refusal}
     return render(request, "guests/move.html", context, status=status)
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from bookings import feed_views, payment_views, receipt_views, views, waitlist_views
+from bookings import feed_views, pass_views, payment_views, receipt_views, views, waitlist_views
 
 app_name = "bookings"
 
@@ -22,6 +22,9 @@ urlpatterns = [
     path("<slug:reference>/extend/", views.extend, name="extend"),
     path("<slug:reference>/release/", views.release, name="release"),
     path("<slug:reference>/cancel/", views.cancel, name="cancel"),
+    path("<slug:reference>/move/", views.move, name="move"),
+    path("<slug:reference>/pass/", pass_views.page, name="pass"),
+    path("<slug:reference>/pass.png", pass_views.picture, name="pass-picture"),
     path("<slug:reference>/pay/", payment_views.pay, name="pay"),
     path("<slug:reference>/receipt/", receipt_views.receipt, name="receipt"),
     path("<slug:reference>/receipt.pdf", receipt_views.receipt_pdf, name="receipt-pdf"),

@@ -19,6 +19,7 @@ from accounts.http import Request
 from bookings import availability, history, payment_views, services, waitlist_views
 from bookings.errors import BadBooking, BookingRefused, CalledOff
 from bookings.forms import EXTENSIONS, ExtendForm
+from bookings.guest_views import floors
 from bookings.models import Booking, State, TimelineEntry
 from bookings.offers import fingerprint
 
@@ -84,9 +85,12 @@ def extend(request: Request, reference: str) -> HttpResponse:
     booking, now = _own(request, reference), timezone.now()
     data = request.POST if request.method == "POST" else None
     form = ExtendForm(data, lot=booking.lot, initial={"ends": _next_end(booking)})
+    longest = availability.longest_end(booking, now=now)
+    ends = [(minutes, booking.ends_at + timedelta(minutes=minutes)) for minutes in EXTENSIONS]
     context: dict[str, Any] = {
         "form": form,
-        "steps": [(minutes, booking.ends_at + timedelta(minutes=minutes)) for minutes in EXTENSIONS],
+        "steps": [(minutes, at) for minutes, at in ends if now < at <= longest],
+        "slider": _slider(booking, longest),
         "latest_end": availability.latest_end(booking, now=now),
     }
     question = "bookings/extend.html"
@@ -102,6 +106,27 @@ def extend(request: Request, reference: str) -> HttpResponse:
                 context=context,
             )
     return _ask(request, question, booking, now, context, status=422 if form.is_bound else 200)
+
+
+@require_http_methods(["GET", "POST"])
+def move(request: Request, reference: str) -> HttpResponse:
+    """Another spot of the same lot. Until that is certain, the first one is the driver's."""
+    booking, now = _own(request, reference), timezone.now()
+    begin = max(booking.starts_at, now)
+    free = availability.free_spots(
+        begin, booking.ends_at, now=now, lots=[booking.lot_id], vehicle_kind=booking.vehicle_kind
+    ).filter(kind=booking.spot.kind)
+    question, context = "bookings/move.html", {"floors": floors(free, ""), "chosen": ""}
+    if request.method != "POST":
+        return _ask(request, question, booking, now, context)
+    return _act(
+        request,
+        booking,
+        lambda: services.move(booking, spot_number=request.POST.get("spot", ""), by=request.user, now=now),
+        said=_("You have another spot now."),
+        question=question,
+        context=context,
+    )
 
 
 @require_http_methods(["GET", "POST"])
@@ -213,6 +238,13 @@ def _instead(booking: Booking, timeline: list[TimelineEntry], now: datetime) -> 
     if last is None or "cause" not in last.details or booking.booked_until <= now:
         return None
     return services.called_off(booking, now)
+
+
+def _slider(booking: Booking, longest: datetime) -> dict[str, Any]:
+    """Minutes beyond the present end, in steps of the lot's grid, up to what is possible."""
+    step = booking.lot.grid_minutes
+    steps = int((longest - booking.ends_at).total_seconds()) // 60 // step
+    return {"step": step, "most": steps * step, "first": booking.ends_at + timedelta(minutes=step)}
 
 
 def _next_end(booking: Booking) -> datetime:

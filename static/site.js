@@ -99,6 +99,26 @@
       zone.hidden = zone.dataset.zone === own;
     }
     for (const field of within.querySelectorAll("[data-shown-when]")) showWhen(field);
+    for (const slider of within.querySelectorAll("form[data-slider]")) armSlider(slider);
+  }
+
+  // <form data-slider="end" data-slider-zone="zone">: the range adds minutes to the end. What is sent is the
+  // moment itself, so that the form sent twice asks for the same.
+  function armSlider(form) {
+    const range = form.querySelector("input[type=range]");
+    const written = new Intl.DateTimeFormat(root.lang, {
+      timeZone: form.dataset.sliderZone, weekday: "short", hour: "2-digit", minute: "2-digit",
+    });
+    const show = () => {
+      const end = new Date(Date.parse(form.dataset.slider) + range.value * 60000);
+      form.elements.ends.value = end.toISOString();
+      const text = `${written.format(end)} (+${spell(range.value * 60)})`;
+      form.querySelector("output").textContent = text;
+      range.setAttribute("aria-valuetext", text);
+    };
+    range.addEventListener("input", show);
+    form.hidden = false;
+    show();
   }
 
   // <div data-shown-when="when=later"> is shown while the form's "when" is "later".

@@ -27,6 +27,7 @@ from bookings.admin.base import OwnLots, ServiceAdmin, add_refusal, amount, loca
 from bookings.admin.commands import CANCEL, COMMANDS, Command, form_for, refund
 from bookings.admin.forms import ChooseLotForm, OnBehalfForm
 from bookings.admin.money import MONEY, RECORD_PAYMENT, REFUND, MoneyCommand, money_box
+from bookings.admin.passes import Passes
 from bookings.errors import BadBooking, BookingRefused
 from bookings.models import Booking, normalise_plate
 from lots.models import Lot
@@ -60,7 +61,7 @@ def _button(command: Command) -> Any:
 
 
 @admin.register(Booking)
-class BookingAdmin(OwnLots, ServiceAdmin):
+class BookingAdmin(Passes, OwnLots, ServiceAdmin):
     list_display = ["reference", "state_label", "place", "person", "when", "cost"]
     list_select_related = ["lot", "spot", "driver"]
     list_filter = [

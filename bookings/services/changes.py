@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import partial
 
 from bookings import availability, cancellation, notices
-from bookings.errors import BadBooking, InvalidTransition, SpotClosed, SpotTaken
+from bookings.errors import BadBooking, InvalidTransition, SpotClosed, SpotTaken, SpotUnsuitable
 from bookings.models import Actor, Booking, State
 from bookings.services import core, steps
 from lots import money
@@ -82,6 +82,9 @@ def move(booking: Booking, *, spot_number: str, by: Actor, now: datetime) -> Boo
             return fresh
         if not spot.is_in_service:
             raise SpotClosed
+        if spot.kind != fresh.spot.kind and steps.actor(fresh, by) != "operator":
+            # The price agreed stays, and tariffs may charge kinds differently.
+            raise SpotUnsuitable("Another kind of spot may have another price; book it anew.")
         begin = max(fresh.starts_at, now) if fresh.state == State.ACTIVE else fresh.starts_at
         free = availability.free_spots(begin, fresh.ends_at, now=now, lots=[fresh.lot_id])
         if not free.filter(pk=spot.pk).exists():
