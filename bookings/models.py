@@ -250,7 +250,14 @@ class Booking(models.Model):
             models.Index(fields=["held_until"], condition=Q(state="held"), name="booking_holds"),
             models.Index(fields=["ends_at"], condition=Q(state="active"), name="booking_running"),
             models.Index(fields=["starts_at"], condition=Q(state="confirmed"), name="booking_promised"),
-            models.Index(fields=["plate_normalised"], name="booking_plate"),
+            # Found by the beginning of the plate, whatever the database's collation.
+            models.Index(
+                fields=["plate_normalised"], opclasses=["varchar_pattern_ops"], name="booking_plate_begins"
+            ),
+            # The back office's lists, newest first, and the moments figures count by (reports.figures).
+            models.Index(fields=["-starts_at", "-id"], name="booking_newest"),
+            models.Index(fields=["created_at"], name="booking_made"),
+            models.Index(fields=["ends_at"], condition=Q(state="completed"), name="booking_ended"),
         ]
 
     def __str__(self) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -23,13 +23,14 @@ from unfold.contrib.filters.admin import (
 from unfold.decorators import action, display
 
 from bookings import services
+from bookings.admin import search
 from bookings.admin.base import OwnLots, ServiceAdmin, add_refusal, amount, local, operator
 from bookings.admin.commands import CANCEL, COMMANDS, Command, form_for, refund
 from bookings.admin.forms import ChooseLotForm, OnBehalfForm
 from bookings.admin.money import MONEY, RECORD_PAYMENT, REFUND, MoneyCommand, money_box
 from bookings.admin.passes import Passes
 from bookings.errors import BadBooking, BookingRefused
-from bookings.models import Booking, normalise_plate
+from bookings.models import Booking
 from lots.models import Lot
 
 STATE_COLOURS = {
@@ -42,7 +43,6 @@ STATE_COLOURS = {
     "no_show": "danger",
 }
 LOTS_SHOWN = 30
-SHORTEST_REFERENCE = 4  # characters of a reference worth searching by
 
 
 def _button(command: Command) -> Any:
@@ -72,6 +72,7 @@ class BookingAdmin(Passes, OwnLots, ServiceAdmin):
     ]
     list_filter_submit = True
     list_per_page = 50
+    paginator = search.CountsToALimit
     show_full_result_count = False
     search_fields = ["reference"]  # what is searched is in get_search_results()
     search_help_text = _("Reference, e-mail, plate, spot, lot or town")
@@ -132,22 +133,7 @@ class BookingAdmin(Passes, OwnLots, ServiceAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str
     ) -> tuple[QuerySet[Booking], bool]:
-        found = Q()
-        for word in search_term.split()[:8]:
-            # The "2" of "alexander 2" is a spot, not the beginning of every thirty-second reference.
-            reference = Q(reference__istartswith=word) if len(word) >= SHORTEST_REFERENCE else Q()
-            found &= (
-                reference
-                | Q(driver__email__icontains=word)
-                | Q(driver__name__icontains=word)
-                | Q(spot__number__iexact=word)
-                | Q(lot__name__icontains=word)
-                | Q(lot__city__icontains=word)
-            )
-        plate = normalise_plate(search_term)
-        if plate:
-            found |= Q(plate_normalised__contains=plate)
-        return queryset.filter(found), False
+        return search.find(queryset, search_term, now=timezone.now()), False
 
     # --- One booking ---
 
