@@ -208,6 +208,9 @@ class Booking(models.Model):
     source_id = models.CharField(max_length=160, unique=True, null=True, blank=True, editable=False)
     created_at = models.DateTimeField(_("made"))
 
+    # The first row of the timeline, on the very object services.book() gave back.
+    beginning: TimelineEntry
+
     objects = BookingQuerySet.as_manager()
 
     class Meta:

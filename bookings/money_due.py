@@ -5,9 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 
 from bookings.models import Booking
-from bookings.payments.ledger import account, with_money
+from bookings.payments.ledger import Account, account, unpaid, with_money
 
-__all__ = ["account", "due", "paid", "refunded", "with_money"]
+__all__ = ["Account", "account", "due", "paid", "refunded", "unpaid", "with_money"]
 
 
 def paid(booking: Booking) -> Decimal:

@@ -22,7 +22,7 @@ from accounts.strict import NothingSerializer
 from bookings import money_due, services
 from bookings.api import fields
 from bookings.api.filters import ChoicesFilter, MomentFilter, OrderingFilter
-from bookings.api.serializers import BookingSerializer, BookInput, ExtendInput
+from bookings.api.serializers import BookingSerializer, BookInput, ExtendInput, new_booking_json
 from bookings.errors import InvalidTransition
 from bookings.idempotency import Idempotent
 from bookings.models import Booking, State
@@ -95,7 +95,7 @@ class BookingViewSet(
         data = BookInput(data=request.data)
         data.is_valid(raise_exception=True)
         booking = services.book(driver=user_of(request), now=timezone.now(), **_order(data.validated_data))
-        return Response(BookingSerializer(booking).data, status=201)
+        return Response(new_booking_json(booking), status=201)
 
     @extend_schema(request=NothingSerializer)
     @action(detail=True, methods=["post"], url_path="check-in")

@@ -87,6 +87,12 @@ def account(booking: Booking) -> Account:
     return Account(money.quantise(owed, booking.currency), paid, refunded, on_its_way)
 
 
+def unpaid(booking: Booking) -> Account:
+    """Of a booking that was made a moment ago: no row of the ledger can name it yet."""
+    nothing = money.quantise(NOTHING, booking.currency)
+    return Account(money.quantise(booking.total, booking.currency), nothing, nothing, nothing)
+
+
 SUMS = ("paid_sum", "refunded_sum", "on_its_way_sum", "let_off_sum")
 _AMOUNT: Any = DecimalField(max_digits=14, decimal_places=3)
 

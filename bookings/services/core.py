@@ -156,8 +156,10 @@ def catch_up_lot(lot: Lot, now: datetime) -> None:
 
 def _to_rescue(soon: list[int], now: datetime) -> list[int]:
     """Asked only where somebody begins soon. The first to begin gets the first free spot."""
+    if not soon:
+        return []
     rows = Booking.objects.filter(pk__in=soon).to_rescue(now).order_by("starts_at", "pk")
-    return list(rows.values_list("pk", flat=True)) if soon else []
+    return list(rows.values_list("pk", flat=True))
 
 
 def on(lot: Lot, pk: int) -> Booking:

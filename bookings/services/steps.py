@@ -58,7 +58,7 @@ def append(
     sequence: int = 0,
 ) -> int:
     sequence = sequence or booking.timeline.count() + 1
-    TimelineEntry.objects.create(
+    entry = TimelineEntry.objects.create(
         booking=booking,
         sequence=sequence,
         at=now,
@@ -70,6 +70,8 @@ def append(
         reason=reason,
         details=details or {},
     )
+    if sequence == 1:
+        booking.beginning = entry
     return sequence
 
 

@@ -6,6 +6,7 @@ from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from bookings.api.serializers import BookingSerializer, TimelineSerializer
 from bookings.models import Booking
 from bookings.tests import factories
 from bookings.tests.api_support import API, at, client_for, post, reserved, z
@@ -429,3 +430,28 @@ def test_staff_search_everybody_s_by_email_plate_spot_and_lot(
     his.lot.operators.add(limited)
     assert found(client_for(limited), whose="all") == {his.reference}
     assert as_olga.get(f"{API}bookings/{hers.reference}/", {"whose": "all"}).status_code == 404
+
+
+@pytest.mark.parametrize("kind", ["instant", "reserved", "held"])
+def test_a_new_booking_is_answered_as_it_will_be_read(as_alice: Any, lot: Any, kind: str) -> None:
+    """The answer is made of what was written; a look at it afterwards finds the same."""
+    if kind == "held":
+        lot.payment_timing = "prepaid"
+        lot.save()
+    order = {"lot": lot.slug, "kind": "instant"} if kind == "instant" else reserved(lot)
+
+    made = post(as_alice, "bookings/", order).json()
+
+    assert made == as_alice.get(f"{API}bookings/{made['reference']}/").json()
+    assert list(made) == list(BookingSerializer().fields)
+    assert list(made["timeline"][0]) == list(TimelineSerializer().fields)
+
+
+def test_a_booking_takes_few_statements(as_alice: Any, lot: Any) -> None:
+    """The lot by its name; its lock, what is due there, a spot, the tariff; three rows and the frame."""
+    post(as_alice, "bookings/", reserved(lot, 1, 3))
+
+    with CaptureQueriesContext(connection) as asked:
+        assert post(as_alice, "bookings/", reserved(lot, 3, 5)).status_code == 201
+
+    assert len(asked) <= 10
