@@ -15,6 +15,7 @@ ROLES: dict[str, list[tuple[str, str, list[str]]]] = {
         ("bookings", "booking", EVERYTHING),
         ("bookings", "guest", EVERYTHING),
         ("bookings", "waitlistentry", ["view", "change"]),
+        ("bookings", "problem", ["view", "change"]),
         ("bookings", "webhookendpoint", EVERYTHING),
         ("bookings", "webhookdelivery", ["view", "change"]),
         ("accounts", "user", ["view"]),

@@ -342,6 +342,7 @@ from bookings.guest_models import Actor as Actor  # noqa: E402
 from bookings.guest_models import Guest as Guest  # noqa: E402
 from bookings.keys import IdempotencyKey as IdempotencyKey  # noqa: E402
 from bookings.payments.models import LedgerEntry, Payment, ProviderEvent, Refund  # noqa: E402, F401
+from bookings.problem_models import Problem as Problem  # noqa: E402
 from bookings.receipt_models import Receipt, ReceiptCounter  # noqa: E402, F401
 from bookings.waitlist_models import WaitlistEntry, WaitlistState  # noqa: E402, F401
 from bookings.webhooks.models import EventStream, WebhookDelivery, WebhookEndpoint  # noqa: E402, F401

@@ -45,6 +45,8 @@ INVENTORY = [
         secret=("key", "fingerprint"),
         rows_go=True,
     ),
+    # That a spot was blocked stays; what its driver wrote about it goes.
+    Table("bookings.Problem", "booking__driver", personal={"text": ""}, other=("kind", "dealt_with_by")),
     Table(
         "bookings.WaitlistEntry",
         "driver",

@@ -2,7 +2,15 @@
 
 from django.urls import path
 
-from bookings import feed_views, pass_views, payment_views, receipt_views, views, waitlist_views
+from bookings import (
+    feed_views,
+    pass_views,
+    payment_views,
+    problem_views,
+    receipt_views,
+    views,
+    waitlist_views,
+)
 
 app_name = "bookings"
 
@@ -23,6 +31,7 @@ urlpatterns = [
     path("<slug:reference>/release/", views.release, name="release"),
     path("<slug:reference>/cancel/", views.cancel, name="cancel"),
     path("<slug:reference>/move/", views.move, name="move"),
+    path("<slug:reference>/problem/", problem_views.problem, name="problem"),
     path("<slug:reference>/pass/", pass_views.page, name="pass"),
     path("<slug:reference>/pass.png", pass_views.picture, name="pass-picture"),
     path("<slug:reference>/pay/", payment_views.pay, name="pay"),

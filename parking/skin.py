@@ -59,6 +59,7 @@ UNFOLD = {
                 "items": [
                     _page(_("Bookings"), "event_available", "bookings", "booking"),
                     _page(_("Waitlist"), "hourglass_top", "bookings", "waitlistentry"),
+                    _page(_("Problems"), "report", "bookings", "problem"),
                     _page(_("Lots"), "garage", "lots", "lot"),
                     _page(_("Spots"), "local_parking", "lots", "spot"),
                     _page(_("Closures"), "block", "lots", "closure"),

@@ -49,6 +49,7 @@ ROUTES: dict[str, tuple[str, tuple[str, ...]]] = {
     "bookings/<slug:reference>/release/": ("reference", BOTH),
     "bookings/<slug:reference>/cancel/": ("reference", BOTH),
     "bookings/<slug:reference>/move/": ("reference", BOTH),
+    "bookings/<slug:reference>/problem/": ("reference", BOTH),
     "bookings/<slug:reference>/pass/": ("reference", READ),
     "bookings/<slug:reference>/pass.png": ("reference", READ),
     "admin/bookings/booking/pass/<slug:reference>/": ("reference", READ),

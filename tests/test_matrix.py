@@ -24,7 +24,7 @@ from accounts.models import Notice, User, Vehicle
 from accounts.roles import make_roles
 from accounts.tests.staff import verify
 from bookings import receipts, reviewing, services
-from bookings.models import Booking, Payment, WaitlistEntry, WebhookDelivery, WebhookEndpoint
+from bookings.models import Booking, Payment, Problem, WaitlistEntry, WebhookDelivery, WebhookEndpoint
 from bookings.tests.factories import HOUR, make_lot, make_user, park, reserve
 from bookings.webhooks import services as webhooks
 from lots.models import Closure, Lot
@@ -79,6 +79,9 @@ def rows(booking: Booking, victim: User) -> Rows:
         "bookings.booking": booking,
         "bookings.ledgerentry": stay.ledger.charges().get(),
         "bookings.waitlistentry": place,
+        "bookings.problem": Problem.objects.create(
+            booking=stay, spot=stay.spot, kind="blocked", reported_at=now
+        ),
         "bookings.receipt": receipts.issue(stay, now=now),
         **_webhook(stay),
         "lots.lot": lot,
