@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import logging
 
+from allauth.core import context as allauth_context
+from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.headless.base.response import BaseAuthenticationResponse
 from allauth.headless.tokens.strategies.jwt import JWTTokenStrategy, internal
 from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.models import Session
 from django.db import transaction
 
@@ -23,7 +27,18 @@ class OneUse(JWTTokenStrategy):
     before would even write the old token back. So: one at a time, and what was used is kept elsewhere.
     """
 
-    def refresh_token(self, refresh_token: str) -> tuple[str, str] | None:
+    def refresh_token(self, refresh_token: str) -> tuple[str, str]:
+        """New tokens for this one; raises the 401 that tells a program to sign in again.
+
+        allauth would answer 400, as it does where the token is left out.
+        """
+        tokens = self._exchange(refresh_token)
+        if tokens is None:
+            refusal = BaseAuthenticationResponse(allauth_context.request, user=AnonymousUser())
+            raise ImmediateHttpResponse(refusal)
+        return tokens
+
+    def _exchange(self, refresh_token: str) -> tuple[str, str] | None:
         payload = internal.decode_token(refresh_token, "refresh")
         key = internal.session_key_from_sid(payload["sid"]) if payload else None
         if payload is None or not key:

@@ -71,9 +71,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.fixture
 def evaluated(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Every code allauth really compared with the right one."""
+    """Every code really compared with the right one, by allauth or by the second factor's device."""
     from allauth.account import forms
     from allauth.headless.account import inputs
+    from django_otp.plugins.otp_email.models import EmailDevice
 
     seen: list[str] = []
     compare = forms.compare_user_code
@@ -84,6 +85,13 @@ def evaluated(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(forms, "compare_user_code", spy)
     monkeypatch.setattr(inputs, "compare_user_code", spy)
+    verify = EmailDevice.verify_token
+
+    def spy_on_device(device: EmailDevice, token: str) -> bool:
+        seen.append(token)
+        return verify(device, token)
+
+    monkeypatch.setattr(EmailDevice, "verify_token", spy_on_device)
     return seen
 
 

@@ -10,7 +10,7 @@ import pytest
 from accounts import doors
 from accounts.models import RateLimit, User
 from accounts.tests.conftest import another, code_for, make_member
-from accounts.tests.flows import FLOWS, ApiFlow, attack
+from accounts.tests.flows import ALL_FLOWS, FLOWS, ApiFlow, attack
 from accounts.tests.threads import at_once
 
 
@@ -18,7 +18,7 @@ from accounts.tests.threads import at_once
 @pytest.mark.slow
 @pytest.mark.promise("S3-01")
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("name", list(FLOWS))
+@pytest.mark.parametrize("name", list(ALL_FLOWS))
 def test_of_a_hundred_codes_tried_at_once_at_most_five_are_evaluated(
     name: str, evaluated: list[str], settings: Any
 ):

@@ -103,7 +103,7 @@ def test_a_token_under_another_name_opens_nothing(door: str, scheme: str, signed
 @pytest.mark.django_db
 def test_an_access_token_refreshes_nothing(signed_in: Api):
     answer = Api().post("/tokens/refresh", {"refresh_token": signed_in.access})
-    assert answer.status_code == 400
+    assert answer.status_code == 401
 
 
 @pytest.mark.django_db
