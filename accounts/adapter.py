@@ -20,6 +20,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.crypto import get_random_string
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from accounts import doors, limits, second_factor
@@ -46,6 +47,13 @@ class AccountAdapter(DefaultAccountAdapter):
     def populate_username(self, request: HttpRequest, user: User) -> None:
         """Leave an absent username absent: it is optional, so none is made up."""
         user.username = user.username or None
+
+    def new_user(self, request: HttpRequest) -> User:
+        """Mails are to be in the language of the page somebody signs up on."""
+        user: User = super().new_user(request)
+        language = get_language() or settings.LANGUAGE_CODE
+        user.language = "" if language == settings.LANGUAGE_CODE else language
+        return user
 
     def get_login_redirect_url(self, request: HttpRequest) -> str:
         if request.user.is_staff:

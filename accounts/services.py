@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from accounts.models import User, Vehicle
 from accounts.plates import normalise_plate
@@ -30,7 +31,7 @@ def add_vehicle(*, driver: User, **fields: Any) -> Vehicle:
     """A driver's first vehicle is the default one. Raises ValidationError with messages by field."""
     _lock(driver)
     if driver.vehicles.count() >= MOST_VEHICLES:
-        raise ValidationError(f"A driver has at most {MOST_VEHICLES} vehicles.", code="too_many")
+        raise ValidationError(_("A driver has at most %d vehicles.") % MOST_VEHICLES, code="too_many")
     if not driver.vehicles.exists():
         fields["is_default"] = True
     return _save(Vehicle(driver=driver), fields)

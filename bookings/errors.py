@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
+
 
 class BookingRefused(Exception):
     """Nothing wrong with the question, but the answer is no. `code` for programs, the text for people.
@@ -16,10 +18,11 @@ class BookingRefused(Exception):
     """
 
     code = "refused"
-    message = "This is not possible."
+    message = _("This is not possible.")
 
     def __init__(self, message: str = "", **details: Any):
-        super().__init__(message or self.message)
+        # Said now, in the language of whoever asked.
+        super().__init__(str(message or self.message))
         self.details = details
         self.look: Callable[[], list[Any]] = list
 
@@ -30,53 +33,53 @@ class BookingRefused(Exception):
 
 class LotFull(BookingRefused):
     code = "lot_full"
-    message = "No spot of this lot is free for the whole time."
+    message = _("No spot of this lot is free for the whole time.")
 
 
 class SpotTaken(BookingRefused):
     code = "spot_taken"
-    message = "This spot is taken for a part of that time."
+    message = _("This spot is taken for a part of that time.")
 
 
 class SpotClosed(BookingRefused):
     code = "spot_closed"
-    message = "This spot is out of service."
+    message = _("This spot is out of service.")
 
 
 class SpotUnsuitable(BookingRefused):
     code = "spot_unsuitable"
-    message = "This spot does not offer what was asked for."
+    message = _("This spot does not offer what was asked for.")
 
 
 class LotClosed(BookingRefused):
     code = "lot_closed"
-    message = "The lot is closed for a part of that time."
+    message = _("The lot is closed for a part of that time.")
 
 
 class LotOutOfService(LotClosed):
     """Not for its hours: an operator has closed it for a while."""
 
-    message = "This lot is out of service for a part of that time."
+    message = _("This lot is out of service for a part of that time.")
 
 
 class AlreadyParked(BookingRefused):
     code = "already_parked"
-    message = "You already have a running stay. Release it before you start another."
+    message = _("You already have a running stay. Release it before you start another.")
 
 
 class NoGuests(BookingRefused):
     code = "no_guests"
-    message = "This lot takes no guests. Sign in to book here."
+    message = _("This lot takes no guests. Sign in to book here.")
 
 
 class InvalidTransition(BookingRefused):
     code = "invalid_transition"
-    message = "The booking is past that."
+    message = _("The booking is past that.")
 
 
 class CalledOff(BookingRefused):
     code = "called_off"
-    message = (
+    message = _(
         "Your spot cannot be had and no equal one is free: your booking is cancelled, and everything "
         "you paid comes back."
     )
@@ -84,87 +87,87 @@ class CalledOff(BookingRefused):
 
 class HoldExpired(BookingRefused):
     code = "hold_expired"
-    message = "The time to confirm this booking is over."
+    message = _("The time to confirm this booking is over.")
 
 
 class HoldLimit(BookingRefused):
     code = "hold_limit"
-    message = "You already keep two spots that wait for your payment. Pay or cancel one first."
+    message = _("You already keep two spots that wait for your payment. Pay or cancel one first.")
 
 
 class AlreadyPaid(BookingRefused):
     code = "already_paid"
-    message = "This booking is paid."
+    message = _("This booking is paid.")
 
 
 class NothingDue(BookingRefused):
     code = "nothing_due"
-    message = "Nothing is to be paid for this booking."
+    message = _("Nothing is to be paid for this booking.")
 
 
 class NoReceipt(BookingRefused):
     code = "no_receipt"
-    message = "Nothing was charged for this booking, so there is no receipt."
+    message = _("Nothing was charged for this booking, so there is no receipt.")
 
 
 class PaymentDue(BookingRefused):
     code = "payment_due"
-    message = "This booking is confirmed when it is paid."
+    message = _("This booking is confirmed when it is paid.")
 
 
 class PaymentUnderWay(BookingRefused):
     code = "payment_under_way"
-    message = "A payment for this booking is under way. Wait a moment, and look whether it went through."
+    message = _("A payment for this booking is under way. Wait a moment, and look whether it went through.")
 
 
 class AlreadyRefunded(BookingRefused):
     code = "already_refunded"
-    message = "Everything that was paid has gone back already."
+    message = _("Everything that was paid has gone back already.")
 
 
 class NotFull(BookingRefused):
     code = "not_full"
-    message = "A spot is free for that time: book it."
+    message = _("A spot is free for that time: book it.")
 
 
 class AlreadyWaiting(BookingRefused):
     code = "already_waiting"
-    message = "You are in line for this lot and a part of that time already."
+    message = _("You are in line for this lot and a part of that time already.")
 
 
 class WaitlistLimit(BookingRefused):
     code = "waitlist_limit"
-    message = "You wait for as many places as one may. Leave one of the lines first."
+    message = _("You wait for as many places as one may. Leave one of the lines first.")
 
 
 class NoOffer(BookingRefused):
     code = "no_offer"
-    message = "There is no offer for you at the moment."
+    message = _("There is no offer for you at the moment.")
 
 
 class TooEarly(BookingRefused):
     code = "too_early"
-    message = "It is too early for that."
+    message = _("It is too early for that.")
 
 
 class SpotsInUse(BookingRefused):
     code = "spots_in_use"
-    message = "Spots are in use now or booked later."
+    message = _("Spots are in use now or booked later.")
 
 
 class LotInUse(BookingRefused):
     code = "lot_in_use"
-    message = "Cannot delete lot with occupied spots."
+    message = _("Cannot delete lot with occupied spots.")
 
 
 class NotStayed(BookingRefused):
     code = "not_stayed"
-    message = "You can review a lot once you have stayed there."
+    message = _("You can review a lot once you have stayed there.")
 
 
 class AlreadyReviewed(BookingRefused):
     code = "already_reviewed"
-    message = "You have reviewed this lot already; change that review instead."
+    message = _("You have reviewed this lot already; change that review instead.")
 
 
 class BadBooking(Exception):

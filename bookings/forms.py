@@ -6,10 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
+from django.utils import formats
 from django.utils.translation import gettext_lazy as _
 
 from bookings.models import Booking
 from bookings.offers import Wish
+from bookings.sentences import said
 from bookings.words import spell
 from lots import clock
 from lots.models import FEATURES, Lot
@@ -144,9 +146,9 @@ class LocalPeriodForm(forms.Form):
         try:
             return clock.to_utc(at, self.lot.zone, self.cleaned_data.get(f"{name}_fold"))
         except clock.NonexistentTime as error:
-            self.add_error(name, error.sentence)
+            self.add_error(name, said(error.sentence))
         except clock.AmbiguousTime as error:
-            self.add_error(name, error.sentence)
+            self.add_error(name, said(error.sentence))
             self._offer_both(name, error)
         return None
 
@@ -248,7 +250,9 @@ class BookForm(LocalPeriodForm):
 
     def _leaving(self, minutes: int) -> str:
         at = (self.now + timedelta(minutes=minutes)).astimezone(self.lot.zone)
-        return f"{at:%H:%M} ({spelled(minutes)})" if minutes < 1440 else f"{at:%a %H:%M} ({spelled(minutes)})"
+        return (
+            f"{formats.date_format(at, str(_('H:i') if minutes < 1440 else _('D H:i')))} ({spelled(minutes)})"
+        )
 
 
 class ExtendForm(LocalPeriodForm):

@@ -93,5 +93,5 @@ def _moments(lot: Lot, now: datetime) -> list[datetime]:
 
 def _spelled(lot: Lot, at: datetime, now: datetime) -> str:
     local, today = at.astimezone(lot.zone), now.astimezone(lot.zone).date()
-    shown = formats.date_format(local, "H:i" if local.date() == today else "D H:i")
+    shown = formats.date_format(local, str(_("H:i") if local.date() == today else _("D H:i")))
     return f"{shown} ({spell(at - now)})"

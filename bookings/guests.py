@@ -19,6 +19,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Substr
+from django.utils.translation import gettext as _
 
 from accounts.models import Notice
 from bookings import guest_cookie, privacy, services
@@ -90,7 +91,7 @@ def check_end(ends_at: datetime, now: datetime) -> None:
     if ends_at > now + LONGEST:
         hours = int(LONGEST.total_seconds()) // 3600
         raise BadBooking(
-            "ends_at", f"Without an account you park for {hours} hours at most.", code="too_long"
+            "ends_at", _("Without an account you park for %d hours at most.") % hours, code="too_long"
         )
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.core import signing
+from django.utils.translation import gettext as _
 
 from bookings.errors import BadBooking
 from bookings.models import Booking
@@ -52,7 +53,7 @@ class Promise:
             self.starts_at, self.ends_at,
         ):  # fmt: skip
             raise BadBooking(
-                "quote", "This quote is for something else: ask for a new one.", code="quote_mismatch"
+                "quote", _("This quote is for something else: ask for a new one."), code="quote_mismatch"
             )
 
     def tariff(self, lot: Lot) -> Tariff:
@@ -61,7 +62,7 @@ class Promise:
     def check_price(self, booking: Booking) -> None:
         """An instant stay is priced when it ends, so for that one the tariff is what was promised."""
         if booking.kind == Booking.Kind.RESERVED and booking.total != Decimal(self.total):
-            sentence = "This quote does not hold any more: ask for a new one."
+            sentence = _("This quote does not hold any more: ask for a new one.")
             raise BadBooking("quote", sentence, code="quote_expired")
 
 
@@ -92,9 +93,9 @@ def read(token: str, *, now: datetime) -> Promise:
             raise signing.BadSignature
         promised = Promise(**signing.loads(token, salt=SALT))
     except (signing.BadSignature, TypeError, ValueError) as error:
-        raise BadBooking("quote", "This is no quote of ours.", code="quote_invalid") from error
+        raise BadBooking("quote", _("This is no quote of ours."), code="quote_invalid") from error
     if datetime.fromisoformat(promised.expires_at) <= now:
-        raise BadBooking("quote", "This quote has expired: ask for a new one.", code="quote_expired")
+        raise BadBooking("quote", _("This quote has expired: ask for a new one."), code="quote_expired")
     return promised
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from bookings import pricing
 from bookings.errors import NoReceipt
@@ -128,7 +129,7 @@ def gaps(*, most: int = 100) -> list[int]:
 
 def _check(booking: Booking) -> None:
     if not booking.is_over:
-        raise NoReceipt("There is a receipt once the stay is over.")
+        raise NoReceipt(_("There is a receipt once the stay is over."))
     if not may_have(booking):
         raise NoReceipt
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from bookings import lot_views, review_views
+from bookings import help_views, lot_views, review_views
 
 app_name = "lots"
 
@@ -12,6 +12,7 @@ urlpatterns = [
     path("results/", lot_views.results, name="results"),
     # /lots/<slug>/…
     path("lots/<slug:slug>/", lot_views.detail, name="detail"),
+    path("lots/<slug:slug>/rules/", help_views.lot_rules, name="rules"),
     path("lots/<slug:slug>/live/", lot_views.live, name="live"),
     path("lots/<slug:slug>/quote/", lot_views.quote, name="quote"),
     path("lots/<slug:slug>/book/", lot_views.book, name="book"),

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from django.utils import formats
 from django.utils.translation import gettext as _
 
 DAY = timedelta(days=1)
+
+
+def exact(local: datetime) -> str:
+    """Day and time on a wall clock, for sentences: as in ISO 8601, or as the language writes them."""
+    # Translators: how day and time are written, in the letters of Django's date filter.
+    return formats.date_format(local, _("Y-m-d H:i"))
 
 
 def spell(long: timedelta) -> str:
@@ -15,8 +22,13 @@ def spell(long: timedelta) -> str:
     days, minutes = divmod(minutes, 24 * 60)
     hours, minutes = divmod(minutes, 60)
     parts = [
-        _("%d\u00a0d") % days if days else "",
-        _("%d\u00a0h") % hours if hours else "",
-        _("%d\u00a0min") % minutes if minutes and not days else "",
+        _short(_("%d d") % days) if days else "",
+        _short(_("%d h") % hours) if hours else "",
+        _short(_("%d min") % minutes) if minutes and not days else "",
     ]
-    return " ".join(part for part in parts if part) or _("%d\u00a0min") % 0
+    return " ".join(part for part in parts if part) or _short(_("%d min") % 0)
+
+
+def _short(text: str) -> str:
+    """Number and unit stay on one line."""
+    return text.replace(" ", "\u00a0")

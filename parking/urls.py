@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
+from accounts.languages import choose
 from parking.metrics import metrics
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -11,6 +12,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/security/", include("accounts.staff_urls")),
     path("api/auth/", include("allauth.headless.urls")),
     path("api/", include(("parking.api_urls", "api"))),
+    path("help/", include("bookings.urls_help")),
+    path("i18n/language/", choose, name="set_language"),
     path("outbox/", include("accounts.outbox_urls")),
     path("bookings/", include("bookings.urls")),
     path("payments/", include("bookings.payment_urls")),

@@ -57,7 +57,7 @@ REASONS = {
 
 class ExportUnderWay(BookingRefused):
     code = "export_under_way"
-    message = "One export at a time: yours is being made. Wait until it is done."
+    message = _("One export at a time: yours is being made. Wait until it is done.")
 
 
 class LinkUnknown(Exception):

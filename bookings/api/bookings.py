@@ -8,6 +8,7 @@ from typing import Any
 import django_filters
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, serializers, viewsets
 from rest_framework.decorators import action
@@ -122,7 +123,9 @@ class BookingViewSet(
     def cancellation(self, request: Request, reference: str) -> Response:
         booking = self.get_object()
         if not booking.may_become(State.CANCELLED):
-            raise InvalidTransition(f"This booking is {booking.get_state_display()}; it cannot be cancelled.")
+            raise InvalidTransition(
+                _("This booking is %s; it cannot be cancelled.") % booking.get_state_display()
+            )
         found = services.cancellation_preview(booking, now=timezone.now())
         return Response(
             {

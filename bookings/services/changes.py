@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from functools import partial
 
+from django.utils.translation import gettext as _
+
 from bookings import availability, cancellation, notices
 from bookings.errors import BadBooking, InvalidTransition, SpotClosed, SpotTaken, SpotUnsuitable
 from bookings.models import Actor, Booking, State
 from bookings.services import core, steps
+from bookings.words import exact
 from lots import money
 
 
@@ -21,7 +24,7 @@ def extend(booking: Booking, *, ends_at: datetime, by: Actor, now: datetime) -> 
         with core.command(booking, now) as fresh:
             if fresh.state not in (State.CONFIRMED, State.ACTIVE):
                 raise InvalidTransition(
-                    f"This booking is {fresh.get_state_display()}; it cannot be extended."
+                    _("This booking is %s; it cannot be extended.") % fresh.get_state_display()
                 )
             if ends_at == fresh.ends_at:
                 return fresh
@@ -54,9 +57,9 @@ def _check_new_end(booking: Booking, ends_at: datetime, now: datetime) -> None:
     lot = booking.lot
     if ends_at < booking.ends_at:
         current = booking.ends_at.astimezone(lot.zone)
-        raise BadBooking("ends_at", f"The new end must lie after the present one, {current:%Y-%m-%d %H:%M}.")
+        raise BadBooking("ends_at", _("The new end must lie after the present one, %s.") % exact(current))
     if ends_at <= now:
-        raise BadBooking("ends_at", "The end must lie in the future.", code="end_in_the_past")
+        raise BadBooking("ends_at", _("The end must lie in the future."), code="end_in_the_past")
     core.check_length(lot, booking.booked_from, ends_at)
     if booking.kind == Booking.Kind.RESERVED:
         core.check_grid(lot, "ends_at", ends_at)
@@ -66,18 +69,18 @@ def _check_new_end(booking: Booking, ends_at: datetime, now: datetime) -> None:
     if latest and ends_at > latest:
         local = latest.astimezone(lot.zone)
         if latest == availability.next_closing(booking):
-            raise SpotClosed(f"It is out of service from {local:%Y-%m-%d %H:%M}.", latest_end=latest)
-        raise SpotTaken(f"Somebody comes after you: at most until {local:%Y-%m-%d %H:%M}.", latest_end=latest)
+            raise SpotClosed(_("It is out of service from %s.") % exact(local), latest_end=latest)
+        raise SpotTaken(_("Somebody comes after you: at most until %s.") % exact(local), latest_end=latest)
 
 
 def move(booking: Booking, *, spot_number: str, by: Actor, now: datetime) -> Booking:
     """Put a booking on another spot of its lot, without ever being without one."""
     with core.command(booking, now) as fresh:
         if fresh.state not in (State.CONFIRMED, State.ACTIVE):
-            raise InvalidTransition(f"This booking is {fresh.get_state_display()}; it cannot be moved.")
+            raise InvalidTransition(_("This booking is %s; it cannot be moved.") % fresh.get_state_display())
         spot = fresh.lot.spots.kept().filter(number__iexact=spot_number.strip()).first()
         if spot is None:
-            raise BadBooking("spot", f"This lot has no spot {spot_number[:20]}.", code="unknown_spot")
+            raise BadBooking("spot", _("This lot has no spot %s.") % spot_number[:20], code="unknown_spot")
         if spot.pk == fresh.spot_id:
             return fresh
         if not spot.is_in_service:
@@ -102,7 +105,9 @@ def cancel(
         if fresh.state == State.CANCELLED:
             return fresh
         if not fresh.may_become(State.CANCELLED):
-            raise InvalidTransition(f"This booking is {fresh.get_state_display()}; it cannot be cancelled.")
+            raise InvalidTransition(
+                _("This booking is %s; it cannot be cancelled.") % fresh.get_state_display()
+            )
         found = cancellation_preview(fresh, now=now, by_operator=by_operator)
         core.charge_fee(fresh, found.retained, "Cancellation fee", found.reason)
         details = {

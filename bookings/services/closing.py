@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from accounts.models import User
 from bookings import notices
@@ -61,7 +62,7 @@ def close(closing: Closing, *, by: User | None, now: datetime) -> list[Affected]
     if closing.choice not in CHOICES:
         raise BadBooking("choice", f"Choose one of: {', '.join(CHOICES)}.", code="invalid_choice")
     if closing.ends_at is not None and closing.ends_at <= starts_at:
-        raise BadBooking("ends_at", "The end must lie after the start, and in the future.")
+        raise BadBooking("ends_at", _("The end must lie after the start, and in the future."))
     closures = _write(lot, closing, starts_at, by, now)
     affected = [_deal_with(booking, closing, closures, by, now) for booking in _concerned(lot, closures, now)]
     gone = [found.booking for found in affected if found.fate != "told"]
@@ -95,13 +96,13 @@ def shorten_closure(*, closure_id: int, ends_at: datetime, by: User | None, now:
     """In service again earlier than planned. For longer, close once more and see whom that hits."""
     lot, closure = _locked(closure_id, now)
     if not closure.is_in_force(now):
-        raise BadBooking("ends_at", "This closure is over.")
+        raise BadBooking("ends_at", _("This closure is over."))
     if ends_at <= max(now, closure.starts_at):
         raise BadBooking(
-            "ends_at", "The end must lie in the future, and after the start; or lift the closure."
+            "ends_at", _("The end must lie in the future, and after the start; or lift the closure.")
         )
     if closure.ends_at is not None and ends_at > closure.ends_at:
-        raise BadBooking("ends_at", "The end can only come earlier. For more time, close once more.")
+        raise BadBooking("ends_at", _("The end can only come earlier. For more time, close once more."))
     closure.ends_at = ends_at
     closure.save(update_fields=["ends_at"])
     core.pass_on(lot, now)
@@ -119,7 +120,7 @@ def _write(lot: Lot, closing: Closing, starts_at: datetime, by: User | None, now
     if closing.spots:
         spots = list(lot.spots.kept().filter(pk__in=closing.spots).by_number())
         if len(spots) != len(set(closing.spots)):
-            raise BadBooking("spots", "Choose spots of one lot.")
+            raise BadBooking("spots", _("Choose spots of one lot."))
     return [
         Closure.objects.create(
             lot=lot,

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from bookings import guards, notices, signals
 from bookings.errors import (
@@ -40,6 +41,7 @@ from bookings.services.steps import (  # noqa: F401  who has core has the steps
     take_price,
     transition,
 )
+from bookings.words import exact
 from lots import clock
 from lots.models import Closure, Lot
 
@@ -228,49 +230,58 @@ def check_grid(lot: Lot, field: str, at: datetime) -> None:
     following = clock.next_on_grid(at, lot.grid_minutes, lot.zone).astimezone(lot.zone)
     raise BadBooking(
         field,
-        f"Times here go in steps of {lot.grid_minutes} minutes; the next is {following:%Y-%m-%d %H:%M}.",
+        _("Times here go in steps of %(grid)d minutes; the next is %(moment)s.")
+        % {"grid": lot.grid_minutes, "moment": exact(following)},
         code="off_grid",
     )
 
 
 def check_length(lot: Lot, starts_at: datetime, ends_at: datetime) -> None:
     if ends_at <= starts_at:
-        raise BadBooking("ends_at", "The end must lie after the start.", code="end_before_start")
+        raise BadBooking("ends_at", _("The end must lie after the start."), code="end_before_start")
     if ends_at - starts_at > LONGEST_STAY:
-        raise BadBooking("ends_at", "Nobody stays here for more than ten years.", code="too_long")
+        raise BadBooking("ends_at", _("Nobody stays here for more than ten years."), code="too_long")
     minutes = (ends_at - starts_at).total_seconds() / 60
     if minutes < lot.min_stay_minutes:
         raise BadBooking(
-            "ends_at", f"The shortest stay here is {lot.min_stay_minutes} minutes.", code="too_short"
+            "ends_at", _("The shortest stay here is %d minutes.") % lot.min_stay_minutes, code="too_short"
         )
     if lot.max_stay_minutes and minutes > lot.max_stay_minutes:
         raise BadBooking(
-            "ends_at", f"The longest stay here is {lot.max_stay_minutes} minutes.", code="too_long"
+            "ends_at", _("The longest stay here is %d minutes.") % lot.max_stay_minutes, code="too_long"
         )
 
 
 def check_open(lot: Lot, starts_at: datetime, ends_at: datetime) -> None:
     if not lot.is_active or lot.archived_at:
-        raise LotClosed("This lot takes no bookings at the moment.")
+        raise LotClosed(_("This lot takes no bookings at the moment."))
     if lot.hours.is_open_throughout(starts_at, ends_at, lot.zone):
         return
     opens_at = None if lot.hours.is_open(starts_at, lot.zone) else lot.hours.next_opening(starts_at, lot.zone)
     closes_at = lot.hours.open_until(starts_at, lot.zone) if opens_at is None else None
     if opens_at:
-        raise LotClosed(f"The lot is closed then; it opens at {_local(lot, opens_at)}.", opens_at=opens_at)
+        raise LotClosed(
+            _("The lot is closed then; it opens at %s.") % _local(lot, opens_at), opens_at=opens_at
+        )
     if closes_at:
-        raise LotClosed(f"The lot closes at {_local(lot, closes_at)}.", closes_at=closes_at)
+        raise LotClosed(_("The lot closes at %s.") % _local(lot, closes_at), closes_at=closes_at)
     raise LotClosed
 
 
 def out_of_service(lot: Lot, closure: Closure) -> BookingRefused:
     """What a closure answers who asks for the spot, or the lot."""
-    what, refusal = ("spot", SpotClosed) if closure.spot_id else ("lot", LotOutOfService)
+    is_spot, refusal = bool(closure.spot_id), SpotClosed if closure.spot_id else LotOutOfService
     if closure.ends_at is None:
-        return refusal(f"This {what} is out of service until further notice.")
-    until = _local(lot, closure.ends_at)
-    return refusal(f"This {what} is out of service until {until}.", opens_at=closure.ends_at)
+        return refusal(
+            _("This spot is out of service until further notice.")
+            if is_spot
+            else _("This lot is out of service until further notice.")
+        )
+    sentence = (
+        _("This spot is out of service until %s.") if is_spot else _("This lot is out of service until %s.")
+    )
+    return refusal(sentence % _local(lot, closure.ends_at), opens_at=closure.ends_at)
 
 
 def _local(lot: Lot, at: datetime) -> str:
-    return f"{timezone.localtime(at, lot.zone):%Y-%m-%d %H:%M}"
+    return exact(timezone.localtime(at, lot.zone))

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop, ngettext
 
 from accounts.models import User
 from bookings import availability, notices, promises, signals
@@ -34,7 +36,7 @@ HOLD = timedelta(minutes=10)
 MOST_HOLDS = 2
 HOLD_AGAIN = timedelta(minutes=2)  # so long a driver who let a hold run out leaves its time to others
 MOST_PLATE = 20
-NO_SUCH_SPOT = "No spot of this lot offers what was asked for."
+NO_SUCH_SPOT = gettext_noop("No spot of this lot offers what was asked for.")
 
 
 @signals.answers
@@ -98,7 +100,7 @@ def check(lot: Lot, wish: Wish, now: datetime) -> tuple[datetime, datetime]:
     starts_at, ends_at = _period(lot, wish, now)
     core.check_open(lot, starts_at, ends_at)
     if not lot.spots.in_service().offering(features=wish.features, vehicle_kind=wish.vehicle_kind).exists():
-        raise SpotUnsuitable(NO_SUCH_SPOT)
+        raise SpotUnsuitable(_(NO_SUCH_SPOT))
     return starts_at, ends_at
 
 
@@ -203,7 +205,7 @@ def _check_holds(booking: Booking, now: datetime) -> None:
     )
     latest = again.order_by("-held_until").values_list("held_until", flat=True).first()
     if latest:
-        raise HoldLimit("You have just let this go. Try again in two minutes.", until=latest + HOLD_AGAIN)
+        raise HoldLimit(_("You have just let this go. Try again in two minutes."), until=latest + HOLD_AGAIN)
 
 
 def _no_show_at(lot: Lot, kind: str, starts_at: datetime) -> datetime | None:
@@ -217,19 +219,19 @@ def _period(lot: Lot, wish: Wish, now: datetime) -> tuple[datetime, datetime]:
         return _instant_period(lot, wish, now)
     if wish.kind == Booking.Kind.RESERVED:
         return _reserved_period(lot, wish, now)
-    raise BadBooking("kind", "A booking is instant or reserved.")
+    raise BadBooking("kind", _("A booking is instant or reserved."))
 
 
 def _instant_period(lot: Lot, wish: Wish, now: datetime) -> tuple[datetime, datetime]:
     if wish.starts_at is not None:
-        raise BadBooking("starts_at", "An instant booking starts now; leave the start out or reserve.")
+        raise BadBooking("starts_at", _("An instant booking starts now; leave the start out or reserve."))
     if wish.ends_at is None:
         starts_at, ends_at = availability.window(lot, now)
         # Nobody named an end, so the lot's closing time is as good as its default stay.
         closes_at = lot.hours.open_until(now, lot.zone)
         return starts_at, min(ends_at, closes_at) if closes_at else ends_at
     if wish.ends_at <= now:
-        raise BadBooking("ends_at", "The end must lie in the future.", code="end_in_the_past")
+        raise BadBooking("ends_at", _("The end must lie in the future."), code="end_in_the_past")
     core.check_length(lot, now, wish.ends_at)
     return now, wish.ends_at
 
@@ -237,27 +239,34 @@ def _instant_period(lot: Lot, wish: Wish, now: datetime) -> tuple[datetime, date
 def _reserved_period(lot: Lot, wish: Wish, now: datetime) -> tuple[datetime, datetime]:
     starts_at, ends_at = wish.starts_at, wish.ends_at
     if starts_at is None:
-        raise BadBooking("starts_at", "Say when the booking starts.", code="required")
+        raise BadBooking("starts_at", _("Say when the booking starts."), code="required")
     if ends_at is None:
-        raise BadBooking("ends_at", "Say when the booking ends.", code="required")
+        raise BadBooking("ends_at", _("Say when the booking ends."), code="required")
     if starts_at <= now:
-        raise BadBooking("starts_at", "The start must lie in the future.", code="start_in_the_past")
+        raise BadBooking("starts_at", _("The start must lie in the future."), code="start_in_the_past")
     core.check_length(lot, starts_at, ends_at)
     core.check_grid(lot, "starts_at", starts_at)
     core.check_grid(lot, "ends_at", ends_at)
     if starts_at < now + timedelta(minutes=lot.min_notice_minutes):
         raise BadBooking(
-            "starts_at", f"Book at least {lot.min_notice_minutes} minutes before the start.", code="too_soon"
+            "starts_at",
+            _("Book at least %d minutes before the start.") % lot.min_notice_minutes,
+            code="too_soon",
         )
     if starts_at > now + timedelta(days=lot.max_notice_days):
-        raise BadBooking("starts_at", f"Book at most {lot.max_notice_days} days ahead.", code="too_far")
+        raise BadBooking(
+            "starts_at",
+            ngettext("Book at most %d day ahead.", "Book at most %d days ahead.", lot.max_notice_days)
+            % lot.max_notice_days,
+            code="too_far",
+        )
     return starts_at, ends_at
 
 
 def clean_plate(plate: str) -> str:
     plate = " ".join(plate.split())
     if len(plate) > MOST_PLATE:
-        raise BadBooking("plate", f"A plate has at most {MOST_PLATE} characters.", code="max_length")
+        raise BadBooking("plate", _("A plate has at most %d characters.") % MOST_PLATE, code="max_length")
     return plate
 
 
@@ -299,7 +308,7 @@ def _choose(
 def _named(lot: Lot, wish: Wish) -> Spot:
     spot = lot.spots.kept().filter(number__iexact=wish.spot_number).first()
     if spot is None:
-        raise BadBooking("spot", f"This lot has no spot {wish.spot_number[:20]}.", code="unknown_spot")
+        raise BadBooking("spot", _("This lot has no spot %s.") % wish.spot_number[:20], code="unknown_spot")
     if not spot.is_in_service:
         raise SpotClosed
     if not spot.offers(wish.features, wish.vehicle_kind):
@@ -326,7 +335,7 @@ def _taken(spot: Spot, starts_at: datetime, ends_at: datetime, now: datetime) ->
 def _full(lot: Lot, wish: Wish) -> BookingRefused:
     offered = lot.spots.in_service().offering(features=wish.features, vehicle_kind=wish.vehicle_kind)
     if not offered.exists():
-        return SpotUnsuitable(NO_SUCH_SPOT)
+        return SpotUnsuitable(_(NO_SUCH_SPOT))
     return LotFull()
 
 

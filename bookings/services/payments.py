@@ -11,6 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from accounts.models import User
 from bookings import availability, notices
@@ -61,9 +62,9 @@ def pay(booking: Booking, *, provider_name: str = "", by: Actor, now: datetime, 
 def _offered_name(name: str) -> str:
     names = offered()
     if not names:
-        raise BadBooking("provider", "Payments are taken at the desk only.", code="no_provider")
+        raise BadBooking("provider", _("Payments are taken at the desk only."), code="no_provider")
     if name and name not in names:
-        raise BadBooking("provider", f"Pay with one of: {', '.join(names)}.", code="unknown_provider")
+        raise BadBooking("provider", _("Pay with one of: %s.") % ", ".join(names), code="unknown_provider")
     return name or names[0]
 
 
@@ -84,7 +85,7 @@ def _open(
             fits = (under_way.provider, under_way.amount) == (name, amount)
             return (under_way, None) if fits and under_way.page_is_open(now) else (None, under_way)
     # Raised outside the transaction, so that the expiry it found stays written.
-    raise HoldExpired("The time to pay is over, and the spot is free for others. Please book again.")
+    raise HoldExpired(_("The time to pay is over, and the spot is free for others. Please book again."))
 
 
 def _due(booking: Booking) -> Decimal:
@@ -92,7 +93,7 @@ def _due(booking: Booking) -> Decimal:
     if not account.due:
         raise AlreadyPaid if account.paid else NothingDue
     if booking.payments.filter(status=Status.REVIEW).exists():
-        raise PaymentUnderWay("We are looking into a payment for this booking. Please do not pay again.")
+        raise PaymentUnderWay(_("We are looking into a payment for this booking. Please do not pay again."))
     return account.due
 
 
@@ -266,13 +267,13 @@ def record_desk_payment(
 ) -> Payment:
     """Staff have taken cash or a card at the desk: all that is due, or a part. Once a `request_id`."""
     if method not in DESK_METHODS:
-        raise BadBooking("method", "Say how it was paid: cash or card.", code="invalid_choice")
+        raise BadBooking("method", _("Say how it was paid: cash or card."), code="invalid_choice")
     with core.command(booking, now) as fresh:
         known = Payment.objects.filter(pk=request_id).first() if request_id else None
         if known and known.booking_id == fresh.pk:
             return known
         if known:
-            raise BadBooking("request_id", "This form took another booking's money. Open it anew.")
+            raise BadBooking("request_id", _("This form took another booking's money. Open it anew."))
         if fresh.state == State.EXPIRED:
             raise HoldExpired
         due = _due(fresh)
@@ -298,9 +299,13 @@ def record_desk_payment(
 
 def _amount(amount: Decimal, currency: str, *, at_most: Decimal) -> Decimal:
     if not amount.is_finite() or amount <= 0 or amount != money.quantise(amount, currency):
-        raise BadBooking("amount", f"Write an amount of {currency} above nothing, to the cent.")
+        raise BadBooking("amount", _("Write an amount of %s above nothing, to the cent.") % currency)
     if amount > at_most:
-        raise BadBooking("amount", f"At most {at_most} {currency}.", code="max_value")
+        raise BadBooking(
+            "amount",
+            _("At most %(amount)s %(currency)s.") % {"amount": at_most, "currency": currency},
+            code="max_value",
+        )
     return money.quantise(amount, currency)
 
 
@@ -322,7 +327,7 @@ def refund(
     """
     reason = " ".join(reason.split())
     if not reason:
-        raise BadBooking("reason", "Say why.", code="required")
+        raise BadBooking("reason", _("Say why."), code="required")
     with core.command(booking, now) as fresh:
         known = list(fresh.refunds.filter(request_id=request_id)) if request_id else []
         if known:
@@ -346,7 +351,7 @@ def refund(
 def pay_out(refund: Refund, *, by: User, now: datetime) -> Refund:
     """Staff have handed over what the desk owed. Twice gives the same answer."""
     if refund.payment.provider != Provider.DESK:
-        raise InvalidTransition("This refund goes back the way it was paid.")
+        raise InvalidTransition(_("This refund goes back the way it was paid."))
     return apply_refund_state(refund, Outcome(Status.SUCCEEDED), now=now, by=by)
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from functools import partial
 
+from django.utils.translation import gettext as _
+
 from bookings import availability, notices, pricing
 from bookings.errors import CalledOff, InvalidTransition, SpotTaken, TooEarly
 from bookings.models import Actor, Booking, State
 from bookings.services import core, rescue
+from bookings.words import exact
 
 
 def check_in(booking: Booking, *, by: Actor, now: datetime) -> Booking:
@@ -26,7 +29,7 @@ def check_in(booking: Booking, *, by: Actor, now: datetime) -> Booking:
 def _arrive(fresh: Booking, by: Actor, now: datetime) -> Booking:
     if fresh.state == State.CONFIRMED and now < fresh.starts_at:
         begin = fresh.starts_at.astimezone(fresh.lot.zone)
-        raise TooEarly(f"Your booking starts at {begin:%Y-%m-%d %H:%M}.", starts_at=fresh.starts_at)
+        raise TooEarly(_("Your booking starts at %s.") % exact(begin), starts_at=fresh.starts_at)
     details = _arrive_late(fresh, now) if fresh.state == State.NO_SHOW else {}
     fresh.checked_in_at = now
     core.transition(fresh, State.ACTIVE, "checked_in", by=by, now=now, details=details)
@@ -41,12 +44,12 @@ def _arrive_late(booking: Booking, now: datetime) -> dict[str, str]:
     The price takes the place of the no-show fee: what was paid of it counts. Returns where from and to.
     """
     if now >= booking.ends_at:
-        raise InvalidTransition("This booking is over.")
+        raise InvalidTransition(_("This booking is over."))
     own = booking.spot
     free = availability.free_spots(now, booking.ends_at, now=now, lots=[booking.lot_id])
     spot = own if free.filter(pk=own.pk).exists() else rescue.equal_spot(booking, now, now=now)
     if spot is None:
-        raise SpotTaken("Your spot was given to somebody else, and no equal one is free.")
+        raise SpotTaken(_("Your spot was given to somebody else, and no equal one is free."))
     core.set_price(booking, booking.booked_from, booking.booked_until)
     booking.spot, booking.starts_at = spot, now
     booking.spot.lot = booking.lot
@@ -76,7 +79,7 @@ def release(booking: Booking, *, by: Actor, now: datetime) -> Booking:
         if fresh.state == State.CONFIRMED:
             began = fresh.starts_at <= now
             raise InvalidTransition(
-                "Check in first." if began else "This booking has not started; cancel it instead."
+                _("Check in first.") if began else _("This booking has not started; cancel it instead.")
             )
         core.complete(fresh, at=now, action="released", by=by, now=now)
         return fresh

@@ -6,12 +6,15 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from bookings import notices, pricing
 from bookings.errors import BadBooking, InvalidTransition
 from bookings.guest_models import account_of
 from bookings.models import Actor, Booking, Guest, Refund, State, TimelineEntry, WaitlistEntry
 from bookings.payments import settling
 from bookings.payments.models import Provider
+from bookings.sentences import said
 from lots import money
 from lots.models import Lot, Spot, Tariff
 
@@ -33,7 +36,8 @@ def transition(
     was = booking.state
     if not booking.may_become(to):
         raise InvalidTransition(
-            f"This booking is {booking.get_state_display()}; it cannot become {State(to).label}."
+            _("This booking is %(now)s; it cannot become %(then)s.")
+            % {"now": booking.get_state_display(), "then": State(to).label}
         )
     booking.state = to
     booking.save()
@@ -224,7 +228,7 @@ def priced(
             spot_kind=spot_kind or booking.spot.kind,
         )
     except pricing.NoPrice as error:
-        raise BadBooking("ends_at", str(error), code="no_price") from error
+        raise BadBooking("ends_at", said(str(error)), code="no_price") from error
 
 
 def charge_fee(booking: Booking, fee: Decimal, label: str, explanation: str) -> None:

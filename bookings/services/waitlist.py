@@ -16,6 +16,7 @@ from functools import partial
 from django.conf import settings
 from django.db import DatabaseError, OperationalError, transaction
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from accounts.models import User
 from bookings import availability, notices
@@ -106,7 +107,7 @@ def snooze(entry: WaitlistEntry, *, by: User, now: datetime) -> WaitlistEntry:
     """Not now: an offer goes to the next in line, and this place is passed over for a while."""
     with _command(entry, now) as fresh:
         if not fresh.is_live:
-            raise InvalidTransition(f"This place in line is {fresh.get_state_display()}.")
+            raise InvalidTransition(_("This place in line is %s.") % fresh.get_state_display())
         hold = fresh.live_offer(now)
         fresh.snooze(now)
         fresh.save()
@@ -121,7 +122,7 @@ def leave(entry: WaitlistEntry, *, by: User, now: datetime) -> WaitlistEntry:
         if fresh.state == WaitlistState.LEFT:
             return fresh
         if not fresh.is_live:
-            raise InvalidTransition(f"This place in line is {fresh.get_state_display()}.")
+            raise InvalidTransition(_("This place in line is %s.") % fresh.get_state_display())
         hold = fresh.live_offer(now)
         fresh.state = WaitlistState.LEFT
         fresh.save()

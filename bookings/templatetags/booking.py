@@ -19,12 +19,15 @@ from django.utils.translation import gettext_lazy, ngettext
 from bookings import availability
 from bookings.models import Booking, State, TimelineEntry
 from bookings.plan import Floor, PlannedSpot
+from bookings.sentences import said, said_in_parts
 from bookings.words import spell
 from lots import money as amounts
 from lots.models import FEATURES, Spot
 from lots.templatetags.icons import icon_address
 
 register = template.Library()
+register.filter("said", said)
+register.filter("said_in_parts", said_in_parts)
 
 SYMBOLS = {"EUR": "€", "GBP": "£", "USD": "$", "JPY": "¥"}
 
@@ -107,7 +110,10 @@ def money(amount: Decimal | str | None, currency: str) -> str:
     digits = max(0, -int(rounded.as_tuple().exponent))
     figure = formats.number_format(rounded, digits, use_l10n=True, force_grouping=True)
     sign = SYMBOLS.get(currency)
-    return f"{sign}{figure}" if sign else f"{currency}\u00a0{figure}"
+    if sign:
+        return _("%(sign)s%(figure)s") % {"sign": sign, "figure": figure}
+    written = _("%(currency)s %(figure)s") % {"currency": currency, "figure": figure}
+    return written.replace(" ", "\u00a0")
 
 
 @register.filter
@@ -118,13 +124,13 @@ def span(long: timedelta | None) -> str:
 @register.filter
 def clock(at: datetime, zone: ZoneInfo) -> str:
     """The time of day on the lot's clock."""
-    return formats.date_format(at.astimezone(zone), "H:i")
+    return formats.date_format(at.astimezone(zone), _("H:i"))
 
 
 @register.filter
 def written(at: datetime, zone: ZoneInfo) -> str:
     """Day and time as they are kept: no "today", which tomorrow is wrong."""
-    return formats.date_format(at.astimezone(zone), "j M Y, H:i")
+    return formats.date_format(at.astimezone(zone), _("j M Y, H:i"))
 
 
 @register.simple_tag(takes_context=True)
@@ -136,7 +142,7 @@ def day(context: dict[str, Any], at: datetime, zone: ZoneInfo) -> str:
     near = words.get((date - today).days)
     if near:
         return near
-    return formats.date_format(date, "D j M" if date.year == today.year else "D j M Y")
+    return formats.date_format(date, _("D j M") if date.year == today.year else _("D j M Y"))
 
 
 @register.simple_tag(takes_context=True)
@@ -298,7 +304,9 @@ def entry_note(context: dict[str, Any], entry: TimelineEntry, zone: ZoneInfo) ->
         at = datetime.fromisoformat(details["to"])
         return _("until %s") % f"{day(context, at, zone)}, {clock(at, zone)}"
     if entry.action in ("paid", "refunded") and "amount" in details:
-        return " · ".join(filter(None, [money(details["amount"], details.get("currency", "")), entry.reason]))
+        return " · ".join(
+            filter(None, [money(details["amount"], details.get("currency", "")), said(entry.reason)])
+        )
     if entry.action == "moved" and "to" in details:
         return f"{details.get('from', '')} → {details['to']}"
-    return str(entry.reason)
+    return said(str(entry.reason))

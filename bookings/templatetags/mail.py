@@ -6,11 +6,14 @@ from datetime import datetime
 
 from django import template
 from django.utils import formats
+from django.utils.translation import gettext as _
 
+from bookings.sentences import said
 from bookings.templatetags.booking import money
 
 register = template.Library()
 register.filter("money", money)
+register.filter("said", said)
 
 
 def _read(moment: str) -> datetime | None:
@@ -22,7 +25,7 @@ def _read(moment: str) -> datetime | None:
 
 def _day(at: datetime) -> str:
     """With the year: a mail is read whenever."""
-    return formats.date_format(at, "D j N Y")
+    return formats.date_format(at, _("D j N Y"))
 
 
 @register.filter

@@ -12,6 +12,7 @@ from typing import Any
 import stripe
 from django.conf import settings
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from bookings.payments.models import Payment, Provider, Refund, Status
 from bookings.payments.providers.base import PENDING, Outcome, ProviderAway, ProviderRefused, failed
@@ -76,7 +77,7 @@ class StripeProvider:
 
     def takes(self, amount: Decimal, currency: str) -> str:
         if money.cent(currency) == Decimal("0.001") and to_minor(amount, currency) % 10:
-            return f"Card payments in {currency} go in steps of 0.010; please pay at the desk."
+            return _("Card payments in %s go in steps of 0.010; please pay at the desk.") % currency
         return ""
 
     def start(self, payment: Payment) -> Outcome:
