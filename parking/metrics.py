@@ -86,6 +86,25 @@ def _time_lock(seconds: float, **_: Any) -> None:
     LOCK_WAITS.observe(seconds)
 
 
+def slower_than(seconds: float) -> tuple[int, int]:
+    """How many requests took longer (one of LATENCY), and of how many, by the processes still counted."""
+    buckets = dict.fromkeys((str(seconds), "+Inf"), 0.0)
+    for sample in _counted("parkwell_request_seconds_bucket"):
+        if sample.labels["le"] in buckets:
+            buckets[sample.labels["le"]] += sample.value
+    return int(buckets["+Inf"] - buckets[str(seconds)]), int(buckets["+Inf"])
+
+
+def slow_queries() -> int:
+    return int(sum(sample.value for sample in _counted("parkwell_slow_queries_total")))
+
+
+def _counted(name: str) -> Iterator[Any]:
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry, path=settings.METRICS_DIR)
+    return (sample for metric in registry.collect() for sample in metric.samples if sample.name == name)
+
+
 @never_cache
 @login_not_required
 @require_GET

@@ -105,7 +105,7 @@ def money_by_provider(scope: Scope, period: Days) -> dict[str, list[Money]]:
 
 def money_series(scope: Scope, steps: Sequence[Days]) -> list[list[Money]]:
     """For each of these periods, which follow each other without a gap, what money() says of it."""
-    rows = ledger(scope, whole(steps)).annotate(step=_step("at", steps))
+    rows = ledger(scope, whole(steps)).annotate(step=step_of("at", steps))
     found = _grouped(rows, "step")
     return [found.get(number, []) for number in range(len(steps))]
 
@@ -151,7 +151,7 @@ def _largest_first(moneys: Iterable[Money]) -> list[Money]:
     return sorted(moneys, key=lambda found: (-found.revenue, found.currency))
 
 
-def _step(field: str, steps: Sequence[Days]) -> Case:
+def step_of(field: str, steps: Sequence[Days]) -> Case:
     """Which of the steps a moment lies in; they follow each other, so the first end after it decides."""
     whens = [When(**{f"{field}__lt": step.ends_at}, then=Value(number)) for number, step in enumerate(steps)]
     return Case(*whens, output_field=IntegerField())

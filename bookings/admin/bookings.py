@@ -28,6 +28,7 @@ from bookings.admin.base import OwnLots, ServiceAdmin, add_refusal, amount, loca
 from bookings.admin.commands import CANCEL, COMMANDS, Command, form_for, refund
 from bookings.admin.forms import ChooseLotForm, OnBehalfForm
 from bookings.admin.money import MONEY, RECORD_PAYMENT, REFUND, MoneyCommand, money_box
+from bookings.admin.now import SituationFilter
 from bookings.admin.passes import Passes
 from bookings.errors import BadBooking, BookingRefused
 from bookings.models import Booking
@@ -65,6 +66,7 @@ class BookingAdmin(Passes, OwnLots, ServiceAdmin):
     list_display = ["reference", "state_label", "place", "person", "when", "cost"]
     list_select_related = ["lot", "spot", "driver"]
     list_filter = [
+        SituationFilter,
         ("state", MultipleChoicesDropdownFilter),
         ("kind", ChoicesDropdownFilter),
         ("lot", AutocompleteSelectFilter),

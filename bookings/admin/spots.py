@@ -26,6 +26,7 @@ from bookings import services
 from bookings.admin import labels
 from bookings.admin.base import KeptHistory, OwnLots, ServiceAdmin, amount, local_short, operator, refusals
 from bookings.admin.closures import closing_address, may_close
+from bookings.admin.now import SpotStateFilter
 from bookings.errors import BookingRefused
 from bookings.models import Booking
 from lots.fields import CodeSetField
@@ -100,6 +101,7 @@ class SpotAdmin(labels.SpotLabels, KeptHistory, OwnLots, ServiceAdmin):
     list_select_related = ["lot"]
     list_filter = [
         ("lot", AutocompleteSelectFilter),
+        SpotStateFilter,
         "is_in_service",
         ("kind", ChoicesDropdownFilter),
         KeptFilter,
