@@ -41,14 +41,21 @@ ROLES: dict[str, list[tuple[str, str, list[str]]]] = {
 }
 
 
-def make_roles() -> list[str]:
-    """Make the groups that are missing; returns their names. Needs the permissions `migrate` writes."""
+def make_roles(*, known: set[int] | None = None) -> list[str]:
+    """Make the groups that are missing; returns their names. Needs the permissions `migrate` writes.
+
+    `known` are the permissions there were before it: groups that exist get what their role says of newer
+    ones, which a new release brought and nobody can have taken away.
+    """
     made = []
     for name, rights in ROLES.items():
         group, is_new = Group.objects.get_or_create(name=name)
+        wanted = Permission.objects.filter(_matching(rights))
         if is_new:
-            group.permissions.set(Permission.objects.filter(_matching(rights)))
+            group.permissions.set(wanted)
             made.append(name)
+        elif known is not None:
+            group.permissions.add(*wanted.exclude(pk__in=known))
     return made
 
 

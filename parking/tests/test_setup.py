@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.contrib.auth.models import Group, Permission
 from django.core.cache.backends.db import DatabaseCache
 from django.core.mail import EmailMessage
 from django.core.management import CommandError, call_command
@@ -239,3 +240,19 @@ def live_port():
 
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
+
+
+@pytest.mark.django_db
+def test_new_permissions_reach_roles_that_exist_and_what_staff_took_away_stays_away() -> None:
+    call_command("setup", verbosity=0)
+    group = Group.objects.get(name="operator")
+    taken_away = group.permissions.get(codename="delete_lot")
+    group.permissions.remove(taken_away)
+    # As a new release finds it: the model is new, so that migrating makes its permissions.
+    Permission.objects.filter(content_type__model="closure").delete()
+
+    call_command("setup", verbosity=0)
+
+    codenames = set(group.permissions.values_list("codename", flat=True))
+    assert {"add_closure", "view_closure"} <= codenames
+    assert "delete_lot" not in codenames

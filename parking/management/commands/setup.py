@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
+from django.contrib.auth.models import Permission
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
+from django.db import connection
 
+from accounts import roles
 from parking import schedules
 
 
@@ -16,16 +18,15 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         quiet = max(options["verbosity"] - 1, 0)
+        known = _permissions()
         call_command("migrate", interactive=False, verbosity=quiet, stdout=self.stdout)
         call_command("createcachetable", verbosity=quiet, stdout=self.stdout)
         made = schedules.ensure()
-        _make_roles()
+        roles.make_roles(known=known)
         self.stdout.write(f"The database is up to date; {made or 'no'} new schedules.")
 
 
-def _make_roles() -> None:
-    try:
-        roles = importlib.import_module("accounts.roles")
-    except ModuleNotFoundError:
-        return
-    roles.make_roles()
+def _permissions() -> set[int]:
+    if Permission._meta.db_table not in connection.introspection.table_names():
+        return set()
+    return set(Permission.objects.values_list("pk", flat=True))
