@@ -15,6 +15,7 @@ from accounts.tests.conftest import PASSWORD, Api, another, code_for, latest_mai
 SIGN_UP = {"email": "Ada@Example.com", "password1": PASSWORD}
 
 
+@pytest.mark.promise("S2-01")
 @pytest.mark.promise("S3-01")
 @pytest.mark.promise("S1-08")
 @pytest.mark.django_db
@@ -35,6 +36,7 @@ def test_a_person_signs_up_with_a_code_and_lands_on_their_bookings(client: Clien
     assert EmailAddress.objects.get().verified
 
 
+@pytest.mark.promise("S4-03")
 @pytest.mark.promise("S4-01")
 @pytest.mark.django_db
 def test_a_username_is_optional_and_taken_once(client: Client):
@@ -62,6 +64,7 @@ def test_a_weak_password_is_refused(client: Client, password: str):
     assert not User.objects.exists()
 
 
+@pytest.mark.promise("S2-01")
 @pytest.mark.promise("S1-09")
 @pytest.mark.promise("S4-06")
 @pytest.mark.django_db

@@ -81,6 +81,7 @@ def test_the_admin_takes_no_password_itself(client: Client, olga: User):
     assert "_auth_user_id" not in client.session
 
 
+@pytest.mark.promise("S2-15")
 @pytest.mark.promise("S4-06")
 @pytest.mark.django_db
 def test_an_operator_signs_in_with_password_and_code_and_lands_on_the_admin(olga: User):

@@ -360,6 +360,8 @@ def test_the_three_spots_free_soonest_with_their_times(as_anyone: Any, api: Any,
     assert body["results"][0]["local"]["starts_at"] == "2027-03-01T12:00:00+01:00"
 
 
+@pytest.mark.promise("S1-18")
+@pytest.mark.promise("S4-41")
 def test_who_has_seen_it_already_gets_304(as_anyone: Any, api: Any, berlin: Lot, alice: Any) -> None:
     for path in (
         "lots/",

@@ -226,6 +226,8 @@ def test_lot_page_needs_few_queries(client, alice, lot, django_assert_max_num_qu
         client.get(reverse("lots:detail", args=[lot.slug]))
 
 
+@pytest.mark.promise("S1-18")
+@pytest.mark.promise("S4-41")
 def test_plan_is_sent_again_only_when_something_changed(client, lot, bob):
     address = reverse("lots:live", args=[lot.slug])
     first = client.get(address)

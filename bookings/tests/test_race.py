@@ -377,6 +377,7 @@ def test_a_lock_waited_for_too_long_is_busy_and_not_an_error_page():
     assert "lock timeout" in str(outcomes[1])
 
 
+@pytest.mark.promise("S3-18")
 def test_the_guard_is_there_after_all_migrations(transactional_db):
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":

@@ -20,6 +20,7 @@ def ask(driver, body):
     return client.post("/api/v1/bookings/", body, format="json")
 
 
+@pytest.mark.promise("S1-21")
 @pytest.mark.slow
 def test_fifty_clients_after_one_spot_get_one_201_and_reasons():
     drivers = [make_user() for _i in range(CLIENTS)]

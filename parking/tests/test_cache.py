@@ -5,6 +5,8 @@ from parking.cache import OpenRedisCache
 NOBODY = "redis://127.0.0.1:1/0"
 
 
+@pytest.mark.promise("S2-17")
+@pytest.mark.promise("S3-14")
 @pytest.mark.parametrize(
     ("call", "answer"),
     [

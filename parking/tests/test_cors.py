@@ -37,6 +37,8 @@ def test_without_configuration_no_origin_is_let_in(path: str):
     assert cors(preflight(OURS, path)) == {}
 
 
+@pytest.mark.promise("S1-22")
+@pytest.mark.promise("S4-44")
 @pytest.mark.django_db
 def test_a_named_origin_reads_the_api(named: None):
     answer = ask(OURS)
@@ -56,6 +58,8 @@ def test_a_named_origin_may_send_tokens_and_keys_but_no_cookies(named: None):
     assert "Access-Control-Allow-Credentials" not in answer
 
 
+@pytest.mark.promise("S1-22")
+@pytest.mark.promise("S4-44")
 @pytest.mark.django_db
 @pytest.mark.parametrize("origin", [OTHER, OURS + ".evil.example", "http://app.example.com", "null"])
 def test_another_origin_gets_nothing(origin: str, named: None):

@@ -129,6 +129,7 @@ def tile(user: User) -> str:
     return page.split('id="clock-tile"')[1].split("</section>")[0]
 
 
+@pytest.mark.promise("S3-13")
 def test_the_tile_is_green_while_the_clock_runs(olga: User, beating: None):
     assert "bg-green-100" in tile(olga)
     assert "The clock runs" in tile(olga)

@@ -33,6 +33,7 @@ def test_an_unknown_process_is_refused_with_the_names_there_are() -> None:
     assert "web, worker, beat" in done.stderr
 
 
+@pytest.mark.promise("S1-23")
 def test_units_and_compose_start_what_the_procfile_has() -> None:
     names = set(parse_procfile((HOME / "Procfile").read_text()).processes)
     compose = (HOME / "compose.yaml").read_text()

@@ -148,6 +148,7 @@ def paid(lot, alice, olga, olaf):
     services.release(park(his, bob, now=NOW - 2 * HOUR), by=bob, now=NOW - HOUR)
 
 
+@pytest.mark.promise("S3-12")
 @pytest.mark.promise("S2-13")
 def test_stats_are_the_figures_of_every_lot_together_and_each(as_olga, paid):
     found = as_olga.get(f"{API}stats/").json()

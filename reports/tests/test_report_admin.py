@@ -60,6 +60,7 @@ def read(answer):
     return list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode())))
 
 
+@pytest.mark.promise("S2-14")
 @pytest.mark.promise("S3-11", "S1-25")
 def test_the_page_shows_a_period_beside_the_one_before_and_lot_by_lot(office, two_lots, days):
     answer = office.get(PAGE, days)

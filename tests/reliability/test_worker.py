@@ -76,6 +76,7 @@ def kill_while_mails_go_out(house: House, mails: int, kills: int, **environment:
     return sink
 
 
+@pytest.mark.promise("S3-15")
 def test_a_worker_killed_in_the_middle_of_mails_loses_none(house: House):
     sink = kill_while_mails_go_out(house, MAILS, KILLS)
 
