@@ -9,6 +9,8 @@ from django import forms
 from django.utils import formats
 from django.utils.translation import gettext_lazy as _
 
+from accounts.connectors import CONNECTORS
+from accounts.models import Vehicle
 from bookings.models import Booking
 from bookings.offers import Wish
 from bookings.sentences import said
@@ -18,6 +20,14 @@ from lots.models import FEATURES, Lot
 
 STAYS = [15, 30, 45, 60, 90, 120, 180, 240, 360, 480, 720, 1440, 2880, 4320, 10080]  # minutes
 EXTENSIONS = [15, 30, 60, 120]
+POWERS = [3, 11, 22, 50, 150]  # kW
+SORTS = [
+    ("", _("Best match")),
+    ("name", _("Name")),
+    ("price", _("Price for the stay")),
+    ("free", _("Free spots")),
+    ("rating", _("Rating")),
+]
 FIRST_OR_SECOND = {0: _("the first"), 1: _("the second")}
 
 
@@ -74,6 +84,10 @@ class FeaturesField(forms.MultipleChoiceField):
         return tuple(super().clean(value))
 
 
+def select() -> forms.Select:
+    return forms.Select(attrs={"class": "form-select"})
+
+
 class SearchForm(forms.Form):
     q = forms.CharField(
         label=_("Where"),
@@ -99,6 +113,43 @@ class SearchForm(forms.Form):
         widget=forms.Select(attrs={"class": "form-select"}),
     )
     features = FeaturesField()
+    sort = forms.ChoiceField(label=_("Sort by"), required=False, choices=SORTS, widget=select())
+    vehicle = forms.ChoiceField(
+        label=_("Vehicle"), required=False, choices=[("", _("Any")), *Vehicle.Kind.choices], widget=select()
+    )
+    height = forms.DecimalField(
+        label=_("Its height in metres"),
+        required=False,
+        min_value=0,
+        max_value=10,
+        max_digits=4,
+        decimal_places=2,
+        widget=forms.NumberInput(attrs={"class": "form-control", "step": "0.05", "inputmode": "decimal"}),
+    )
+    connector = forms.ChoiceField(
+        label=_("Plug"), required=False, choices=[("", _("Any")), *CONNECTORS], widget=select()
+    )
+    kw = forms.TypedChoiceField(
+        label=_("At least"),
+        required=False,
+        coerce=int,
+        empty_value=None,
+        choices=[("", _("Any")), *((kw, f"{kw} kW") for kw in POWERS)],
+        widget=select(),
+    )
+    # Filled in by "Near me".
+    lat = forms.FloatField(required=False, min_value=-90, max_value=90, widget=forms.HiddenInput)
+    lon = forms.FloatField(required=False, min_value=-180, max_value=180, widget=forms.HiddenInput)
+
+    MORE = ("vehicle", "height", "connector", "kw")
+
+    def more(self) -> list[forms.BoundField]:
+        """What few people ask for."""
+        return [self[name] for name in self.MORE]
+
+    @property
+    def has_more(self) -> bool:
+        return any(self[name].value() or self[name].errors for name in self.MORE)
 
     def wish(self) -> Wish:
         """What was asked for, leaving out what could not be understood."""
@@ -110,6 +161,12 @@ class SearchForm(forms.Form):
             at=at.replace(tzinfo=None) if at else None,
             stay=timedelta(minutes=data.get("stay") or 120),
             features=data.get("features", ()),
+            vehicle_kind=data.get("vehicle", ""),
+            height_cm=int(data["height"] * 100) if data.get("height") else None,
+            connector=data.get("connector", ""),
+            min_kw=data.get("kw"),
+            near=(data["lat"], data["lon"]) if None not in (data.get("lat"), data.get("lon")) else None,
+            sort=data.get("sort", ""),
         )
 
 

@@ -15,7 +15,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
-from django_htmx.http import HttpResponseClientRedirect
+from django_htmx.http import HttpResponseClientRedirect, replace_url
 
 from accounts.http import Request
 from accounts.models import User, Vehicle
@@ -31,6 +31,7 @@ from lots.tariff_words import sentences
 
 LOTS_A_PAGE = 24
 SOONEST = 3
+SEARCH_FORM = "search-form"  # its id in the page
 
 
 @login_not_required
@@ -43,7 +44,11 @@ def search(request: Request) -> HttpResponse:
 @require_safe
 def results(request: Request) -> HttpResponse:
     """The list alone, asked for again and again; nothing changed costs neither bytes nor a redraw."""
-    return _live(request, "lots/_results.html", _found(request, timezone.now()))
+    response = _live(request, "lots/_results.html", _found(request, timezone.now()))
+    if request.htmx and request.htmx.trigger == SEARCH_FORM:
+        # What was filtered without a reload can be shared and reloaded all the same.
+        replace_url(response, f"{reverse('lots:search')}?{request.GET.urlencode()}")
+    return response
 
 
 @login_not_required
@@ -137,9 +142,9 @@ def _order(
 def _found(request: Request, now: datetime) -> dict[str, Any]:
     form = SearchForm(request.GET if request.GET else None, initial={"stay": 120})
     wish = form.wish() if form.is_bound else offers.Wish()
-    page = Paginator(offers.lots_for(wish), LOTS_A_PAGE).get_page(request.GET.get("page"))
+    page = Paginator(offers.in_order(wish, now=now), LOTS_A_PAGE).get_page(request.GET.get("page"))
     found = offers.offers(list(page), wish, now=now)
-    facts = [(o.lot.pk, o.lot.name, o.free, o.capacity, o.is_open, o.price) for o in found]
+    facts = [(o.lot.pk, o.lot.name, o.free, o.capacity, o.is_open, o.price, o.rating) for o in found]
     return {
         "form": form,
         "wish": wish,

@@ -9,14 +9,20 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from hashlib import blake2b
 
-from django.db.models import Count, Exists, OuterRef, Subquery
+from django.db.models import Avg, Count, Exists, F, OuterRef, Q, Subquery
 
 from bookings import availability, pricing
 from lots import clock, rates
-from lots.models import Lot, LotQuerySet, Spot, Tariff
+from lots.distance import distance_km
+from lots.models import Lot, LotQuerySet, Review, Spot, SpotQuerySet, Tariff
+from lots.review_models import Rating
 from lots.services import tariff_at
 
 FEW = 5
+UNRATED = Rating()
+# Sorting by what a stay costs or by what is free means working it out for every lot: for so many at most,
+# the nearest or the first by name.
+MOST_WORKED_OUT = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +33,21 @@ class Wish:
     at: datetime | None = None
     stay: timedelta = timedelta(hours=2)
     features: tuple[str, ...] = ()
+    vehicle_kind: str = ""
+    height_cm: int | None = None
+    connector: str = ""
+    min_kw: int | None = None
+    near: tuple[float, float] | None = None  # latitude, longitude
+    sort: str = ""
+
+    @property
+    def names_a_spot(self) -> bool:
+        """Not every spot will do."""
+        return bool(self.features or self.vehicle_kind or self.connector or self.min_kw)
+
+    def fitting(self, spots: SpotQuerySet) -> SpotQuerySet:
+        adequate = spots.offering(features=self.features, vehicle_kind=self.vehicle_kind)
+        return adequate.charging(connector=self.connector, min_kw=self.min_kw)
 
     def window(self, lot: Lot, now: datetime) -> tuple[datetime, datetime]:
         """Looking promises nothing, so a time the clocks jump over or show twice is read leniently."""
@@ -43,6 +64,8 @@ class Offer:
     capacity: int
     is_open: bool
     price: Decimal
+    rating: Rating = UNRATED
+    distance_km: float | None = None
 
     @property
     def level(self) -> str:
@@ -57,10 +80,35 @@ class Offer:
 
 
 def lots_for(wish: Wish) -> LotQuerySet:
-    """Listed lots that fit the words and have at least one spot with every feature."""
-    spots = Spot.objects.in_service().filter(lot=OuterRef("pk")).offering(features=wish.features)
+    """Listed lots that fit the words and the vehicle, and have at least one spot that will do."""
     found = Lot.objects.listed().search(wish.text)
-    return (found.filter(Exists(spots)) if wish.features else found).order_by("name", "id")
+    if wish.height_cm:
+        found = found.filter(Q(max_height_cm=None) | Q(max_height_cm__gte=wish.height_cm))
+    if wish.names_a_spot:
+        found = found.filter(Exists(wish.fitting(Spot.objects.in_service().filter(lot=OuterRef("pk")))))
+    if wish.near:
+        found = found.annotate(distance_km=distance_km(*wish.near))
+    if wish.sort == "rating":
+        stars = Review.objects.shown().filter(lot=OuterRef("pk")).order_by().values("lot")
+        found = found.annotate(stars=Subquery(stars.annotate(mean=Avg("rating")).values("mean")))
+        return found.order_by(F("stars").desc(nulls_last=True), "name", "id")
+    if wish.near and wish.sort != "name":
+        return found.order_by(F("distance_km").asc(nulls_last=True), "name", "id")
+    return found.order_by("name", "id")
+
+
+def in_order(wish: Wish, *, now: datetime) -> LotQuerySet | list[Lot]:
+    """Those lots in the order that was asked for; what is free and cheapest comes first."""
+    found = lots_for(wish)
+    if wish.sort not in ("price", "free"):
+        return found
+    worked_out = offers(list(found[:MOST_WORKED_OUT]), wish, now=now)
+    usable = {offer.lot.pk: bool(offer.free and offer.is_open) for offer in worked_out}
+    if wish.sort == "free":
+        worked_out.sort(key=lambda offer: (not usable[offer.lot.pk], -offer.free))
+    else:
+        worked_out.sort(key=lambda offer: (not usable[offer.lot.pk], offer.price))
+    return [offer.lot for offer in worked_out]
 
 
 def places() -> dict[str, dict[str, list[tuple[str, int]]]]:
@@ -82,18 +130,21 @@ def offers(lots: Sequence[Lot], wish: Wish, *, now: datetime) -> list[Offer]:
         together[window].append(pk)
     free: dict[int, int] = {}
     for (starts_at, ends_at), ids in together.items():
-        free |= availability.free_counts(ids, starts_at, ends_at, now=now, features=wish.features)
-    capacity = _capacities(lots, wish.features)
+        free |= wish.fitting(availability.free_spots(starts_at, ends_at, now=now, lots=ids)).counts(ids)
+    capacity = wish.fitting(Spot.objects.in_service()).counts(windows)
     tariffs = _tariffs(lots, now)
+    ratings = Review.objects.ratings(windows)
     return [
         Offer(
             lot=lot,
             starts_at=windows[lot.pk][0],
             ends_at=windows[lot.pk][1],
-            free=free[lot.pk],
+            free=free.get(lot.pk, 0),
             capacity=capacity.get(lot.pk, 0),
             is_open=lot.hours.is_open_throughout(*windows[lot.pk], lot.zone),
             price=_price(lot, tariffs.get(lot.pk), windows[lot.pk]),
+            rating=ratings.get(lot.pk, UNRATED),
+            distance_km=getattr(lot, "distance_km", None),
         )
         for lot in lots
     ]
@@ -102,11 +153,6 @@ def offers(lots: Sequence[Lot], wish: Wish, *, now: datetime) -> list[Offer]:
 def fingerprint(*facts: object) -> str:
     """Changes exactly when what a page shows changes: the page's ETag."""
     return blake2b(repr(facts).encode(), digest_size=12).hexdigest()
-
-
-def _capacities(lots: Sequence[Lot], features: tuple[str, ...]) -> dict[int, int]:
-    spots = Spot.objects.in_service().filter(lot__in=[lot.pk for lot in lots]).offering(features=features)
-    return dict(spots.values_list("lot").annotate(count=Count("pk")).order_by())
 
 
 def _tariffs(lots: Sequence[Lot], now: datetime) -> dict[int, Tariff]:

@@ -296,6 +296,11 @@ class SpotQuerySet(models.QuerySet["Spot"]):
             spots = spots.filter(Q(vehicle_kinds="") | Q(vehicle_kinds__contains=code_filter(vehicle_kind)))
         return spots
 
+    def charging(self, *, connector: str = "", min_kw: int | None = None) -> SpotQuerySet:
+        """With this plug, and at least so much power."""
+        spots = self.filter(connector=connector) if connector else self
+        return spots.filter(power_kw__gte=min_kw) if min_kw else spots
+
     def cheapest_first(self) -> SpotQuerySet:
         """The order spots are given away in: plain before special, then by number."""
         return self.order_by("scarcity", "number_key", "id")

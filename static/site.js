@@ -99,7 +99,43 @@
       zone.hidden = zone.dataset.zone === own;
     }
     for (const field of within.querySelectorAll("[data-shown-when]")) showWhen(field);
+    for (const near of within.querySelectorAll("[data-near]")) near.hidden = !navigator.geolocation;
+    for (const picks of within.querySelectorAll("[data-picks]")) picks.hidden = false;
     for (const slider of within.querySelectorAll("form[data-slider]")) armSlider(slider);
+  }
+
+  // A hundred metres are near enough to sort by, and tell less about where somebody is.
+  function locate(button) {
+    const { lat, lon } = button.form.elements;
+    const sort = () => button.form.dispatchEvent(new Event("change", { bubbles: true }));
+    if (lat.value) {
+      lat.value = lon.value = "";
+      button.setAttribute("aria-pressed", "false");
+      return sort();
+    }
+    navigator.geolocation.getCurrentPosition(
+      ({ coords }) => {
+        lat.value = coords.latitude.toFixed(3);
+        lon.value = coords.longitude.toFixed(3);
+        button.setAttribute("aria-pressed", "true");
+        sort();
+      },
+      () => say("error", button.dataset.nearDenied),
+      { timeout: 10000, maximumAge: 300000 },
+    );
+  }
+
+  // <button data-pick="days hour">: that hour, so many days from today; empty is now.
+  function pickTime(button) {
+    const at = button.form.elements.at;
+    const [days, hours] = button.dataset.pick.split(" ").map(Number);
+    const day = new Date();
+    day.setDate(day.getDate() + (days || 0));
+    const two = (number) => String(number).padStart(2, "0");
+    at.value = button.dataset.pick
+      ? `${day.getFullYear()}-${two(day.getMonth() + 1)}-${two(day.getDate())}T${two(hours)}:00`
+      : "";
+    at.dispatchEvent(new Event("change", { bubbles: true }));
   }
 
   // <form data-slider="end" data-slider-zone="zone">: the range adds minutes to the end. What is sent is the
@@ -168,6 +204,10 @@
       wanted.value = wanted.value === spot.dataset.spot ? "" : spot.dataset.spot;
       wanted.dispatchEvent(new Event("change", { bubbles: true }));
     }
+    const near = on("[data-near]");
+    if (near) locate(near);
+    const pick = on("[data-pick]");
+    if (pick) pickTime(pick);
     const copy = on("[data-copy]");
     if (copy) {
       navigator.clipboard.writeText(copy.dataset.copy).then(() => say("success", copy.dataset.copied));

@@ -12,8 +12,6 @@ from django.db.models import (
     Case,
     Count,
     Exists,
-    F,
-    FloatField,
     IntegerField,
     OuterRef,
     QuerySet,
@@ -21,15 +19,15 @@ from django.db.models import (
     Value,
     When,
 )
-from django.db.models.functions import ASin, Cast, Coalesce, Cos, Least, Power, Radians, Sin, Sqrt
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from bookings import availability
 from bookings.api.filters import ChoicesFilter, MomentFilter, OrderingFilter, WholeNumberFilter
+from lots.distance import distance_km
 from lots.models import FEATURES, Lot, Spot
 
 LONGEST_WINDOW = timedelta(days=366)
-EARTH_DIAMETER_KM = 12742.0
 # What `ordering` calls things, and the column behind it.
 ORDERINGS = {"name": "name", "price": "price_per_hour", "free": "free_count", "distance": "distance_km"}
 
@@ -141,7 +139,7 @@ class LotFilter(WindowFilter):
             lots = lots.filter(Exists(self._spots(Spot.objects.in_service())))
         if data["lat"] is not None:
             lots = lots.exclude(latitude=None).exclude(longitude=None)
-            lots = lots.annotate(distance_km=_distance_km(float(data["lat"]), float(data["lon"])))
+            lots = lots.annotate(distance_km=distance_km(float(data["lat"]), float(data["lon"])))
             if data["radius_km"] is not None:
                 lots = lots.filter(distance_km__lte=float(data["radius_km"]))
         if data["min_free"] or self.page_ordering.endswith("free_count"):
@@ -168,14 +166,3 @@ class LotFilter(WindowFilter):
         )
         counted = free.filter(lot=OuterRef("pk")).order_by().values("lot").annotate(free=Count("pk"))
         return Coalesce(Subquery(counted.values("free")), 0, output_field=IntegerField())
-
-
-def _distance_km(latitude: float, longitude: float) -> Any:
-    """See also availability.distance_km(): the same haversine, as a column."""
-    lat = Radians(Cast(F("latitude"), FloatField()))
-    lon = Radians(Cast(F("longitude"), FloatField()))
-    here_lat, here_lon = Radians(Value(latitude)), Radians(Value(longitude))
-    square = Power(Sin((lat - here_lat) / 2.0), 2) + Cos(lat) * Cos(here_lat) * Power(
-        Sin((lon - here_lon) / 2.0), 2
-    )
-    return Cast(EARTH_DIAMETER_KM * ASin(Least(Sqrt(square), Value(1.0))), FloatField())

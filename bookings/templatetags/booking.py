@@ -216,6 +216,13 @@ def metres(centimetres: int) -> str:
 
 
 @register.filter
+def kilometres(distance: float) -> str:
+    if distance < 1:
+        return f"{round(distance * 20) * 50}\u00a0m"
+    return f"{formats.number_format(Decimal(str(distance)), 1 if distance < 10 else 0)}\u00a0km"
+
+
+@register.filter
 def weekday(number: int) -> str:
     """Monday is 1, as in ISO."""
     return str(DAY_NAMES[number - 1])
