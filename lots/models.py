@@ -185,6 +185,7 @@ class Lot(models.Model):
         _("reserved, left early"), max_length=4, choices=EarlyRelease, default=EarlyRelease.KEEP
     )
     overstay_percent = models.PositiveSmallIntegerField(
+        # xgettext:no-python-format
         _("price past the agreed end (% of the tariff)"),
         default=100,
         validators=[MinValueValidator(100), MaxValueValidator(1000)],
@@ -196,7 +197,10 @@ class Lot(models.Model):
     )
     no_show_grace_minutes = models.PositiveIntegerField(_("no-show grace (minutes)"), default=30)
     no_show_fee_percent = models.PositiveSmallIntegerField(
-        _("no-show fee (% of the price)"), default=100, validators=[MaxValueValidator(100)]
+        # xgettext:no-python-format
+        _("no-show fee (% of the price)"),
+        default=100,
+        validators=[MaxValueValidator(100)],
     )
     cancellation_tiers = models.JSONField(
         _("cancellation policy"), default=full_refund_before_start, blank=True, validators=[check_tiers]
