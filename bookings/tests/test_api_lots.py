@@ -8,9 +8,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from bookings import availability
-from bookings.api.lot_filter import _distance_km
 from bookings.tests import factories
 from bookings.tests.api_support import API, at, post, z
+from lots import distance
 from lots.hours import from_text
 from lots.models import Lot, Spot
 
@@ -199,7 +199,7 @@ def test_pages_of_lots_reach_every_lot_once(as_anyone: Any, api: Any, ordering: 
 
 
 def test_the_distance_column_and_the_function_agree(berlin: Lot, potsdam: Lot) -> None:
-    row = Lot.objects.annotate(km=_distance_km(float(berlin.latitude), float(berlin.longitude))).get(
+    row = Lot.objects.annotate(km=distance.distance_km(float(berlin.latitude), float(berlin.longitude))).get(
         pk=potsdam.pk
     )
 
