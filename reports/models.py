@@ -96,5 +96,7 @@ class Heartbeat(models.Model):
 
 # These have files of their own; Django finds models through this module only.
 from reports.export_models import Export as Export  # noqa: E402
+from reports.readings import OccupancyImport as OccupancyImport  # noqa: E402
+from reports.readings import Reading as Reading  # noqa: E402
 from reports.sheets.models import ImportBatch as ImportBatch  # noqa: E402
 from reports.sheets.models import ImportRow as ImportRow  # noqa: E402

@@ -36,5 +36,8 @@ INVENTORY = [
         ),
         secret=("content",),
     ),
+    # Files of readings count cars; what was wrong with them is told by line and column.
+    Table("reports.OccupancyImport", other=("by", "file_name", "refused")),
+    Table("reports.Reading"),
     Table("reports.ImportRow", other=("name", "before", "after")),
 ]
