@@ -4,13 +4,14 @@ PYTHON_HERE = .venv/bin/python
 # signal reached make alone, and manage.py run ends when it is gone. One per make.
 RUNNING := .stamp-run-$(shell echo $$PPID)
 
-.PHONY: help run test lint format venv venv-dev
+.PHONY: help run test lint format bench venv venv-dev
 
 help:
 	@echo "make run     start Parkwell here (PORT=8000)"
 	@echo "make test    the whole suite: SQLite, and PostgreSQL and Redis where they answer"
 	@echo "make lint    style, types, the direction of imports, migrations, deployment settings"
 	@echo "make format  put the code in shape"
+	@echo "make bench   measure speed beside the limit, on PostgreSQL and Redis (OPTIONS=--quick, --help)"
 
 run: $(RUNNING)
 
@@ -25,6 +26,9 @@ lint: venv-dev
 
 format: venv-dev
 	@.venv/bin/ruff check --fix --quiet . ; .venv/bin/ruff format .
+
+bench: venv-dev
+	@exec $(PYTHON_HERE) -m benchmarks $(OPTIONS)
 
 venv:
 	@sh scripts/venv.sh requirements.txt
