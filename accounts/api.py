@@ -124,8 +124,8 @@ class UserSerializer(serializers.ModelSerializer):
 
 class UserFilter(django_filters.FilterSet):
     search = django_filters.CharFilter(method="with_text", label="A part of the e-mail, username or name")
-    is_staff = django_filters.BooleanFilter()
-    is_active = django_filters.BooleanFilter()
+    is_staff = django_filters.BooleanFilter(label="Staff, or drivers only")
+    is_active = django_filters.BooleanFilter(label="Who may sign in, or who may not")
 
     def with_text(self, users: QuerySet[User], _name: str, text: str) -> QuerySet[User]:
         for word in text.split()[:8]:

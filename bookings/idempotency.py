@@ -49,6 +49,8 @@ class _KeyKnown(Exception):
 class Idempotent(APIView):
     """For views whose POST changes something."""
 
+    takes_key = True
+
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         key = request.headers.get(HEADER)

@@ -9,7 +9,7 @@ import django_filters
 from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import mixins, serializers, viewsets
 from rest_framework.decorators import action
 from rest_framework.exceptions import PermissionDenied
@@ -23,6 +23,7 @@ from accounts.strict import NothingSerializer
 from bookings import money_due, services
 from bookings.api import fields
 from bookings.api.filters import ChoicesFilter, MomentFilter, OrderingFilter
+from bookings.api.http import FORBIDDEN, REFUSED
 from bookings.api.serializers import BookingSerializer, BookInput, ExtendInput, new_booking_json
 from bookings.errors import InvalidTransition
 from bookings.idempotency import Idempotent
@@ -33,7 +34,7 @@ from lots.models import Lot
 class BookingFilter(django_filters.FilterSet):
     state = ChoicesFilter(choices=State.choices, label="One state or several, separated by commas")
     kind = django_filters.ChoiceFilter(choices=Booking.Kind.choices)
-    lot = django_filters.CharFilter("lot__slug")
+    lot = django_filters.CharFilter("lot__slug", label="The lot's slug")
     # Those that overlap the window: an end after `from`, a start before `to`.
     locals()["from"] = MomentFilter("ends_at", "gt", label="Ends after this moment")
     to = MomentFilter("starts_at", "lt", label="Starts before this moment")
@@ -64,6 +65,7 @@ class CancellationSerializer(serializers.Serializer):
     reason = serializers.CharField()
 
 
+@extend_schema_view(list=extend_schema(responses={200: BookingSerializer(many=True), 403: FORBIDDEN}))
 class BookingViewSet(
     NotKept, Idempotent, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet
 ):
@@ -118,7 +120,7 @@ class BookingViewSet(
     def cancel(self, request: Request, reference: str) -> Response:
         return self._change(services.cancel, NothingSerializer)
 
-    @extend_schema(responses=CancellationSerializer, filters=False)
+    @extend_schema(responses={200: CancellationSerializer, 409: REFUSED}, filters=False)
     @action(detail=True, methods=["get"], pagination_class=None)
     def cancellation(self, request: Request, reference: str) -> Response:
         booking = self.get_object()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.http import Http404
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -26,7 +26,10 @@ class CalendarFeedSerializer(serializers.Serializer):
 
 
 class CalendarFeedView(NotKept, Idempotent):
-    @extend_schema(operation_id="me_calendar", responses=CalendarFeedSerializer)
+    @extend_schema(
+        operation_id="me_calendar",
+        responses={200: CalendarFeedSerializer, 404: OpenApiResponse(description="There is none")},
+    )
     def get(self, request: Request) -> Response:
         """404 while there is none."""
         feed = CalendarFeed.objects.filter(driver=user_of(request)).first()

@@ -77,8 +77,8 @@ class EventFilter(django_filters.FilterSet):
     after = WholeNumberFilter(
         "position", "gt", min_value=FIRST, max_value=LAST, label="Only what came after this position"
     )
-    lot = django_filters.CharFilter("booking__lot__slug", max_length=140)
-    booking = django_filters.CharFilter("booking__reference", max_length=16)
+    lot = django_filters.CharFilter("booking__lot__slug", max_length=140, label="The lot's slug")
+    booking = django_filters.CharFilter("booking__reference", max_length=16, label="The booking's reference")
 
 
 class EventViewSet(NotKept, mixins.ListModelMixin, viewsets.GenericViewSet):

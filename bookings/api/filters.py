@@ -72,8 +72,14 @@ class ChoicesFilter(django_filters.Filter):
         return rows.filter(**{f"{self.field_name}__in": codes}) if codes else rows
 
 
+@extend_schema_field(OpenApiTypes.INT)
 class WholeNumberFilter(django_filters.NumberFilter):
     field_class = forms.IntegerField
+
+
+@extend_schema_field(OpenApiTypes.DOUBLE)
+class MeasureFilter(django_filters.NumberFilter):
+    """A number that may have decimals."""
 
 
 class OrderingFilter(django_filters.ChoiceFilter):

@@ -8,9 +8,14 @@ from typing import Any
 from django.http import HttpResponse
 from django.utils.cache import get_conditional_response, patch_vary_headers
 from django.utils.http import quote_etag
+from drf_spectacular.utils import OpenApiResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
+
+# For the description, where it cannot be read off the view (parking.schema).
+REFUSED = OpenApiResponse(description="Understood, but no: `code` says why")
+FORBIDDEN = OpenApiResponse(description="Not for this role")
 
 
 class PublicReads(APIView):

@@ -23,7 +23,13 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from bookings import availability
-from bookings.api.filters import ChoicesFilter, MomentFilter, OrderingFilter, WholeNumberFilter
+from bookings.api.filters import (
+    ChoicesFilter,
+    MeasureFilter,
+    MomentFilter,
+    OrderingFilter,
+    WholeNumberFilter,
+)
 from lots.distance import distance_km
 from lots.models import FEATURES, Lot, Spot
 
@@ -99,13 +105,13 @@ def _text(*args: Any, **kwargs: Any) -> django_filters.CharFilter:
 
 class LotFilter(WindowFilter):
     search = _text(method="with_words", label="Words of the name, the city, the address or the postcode")
-    city = _text(lookup_expr="iexact")
-    country = _text(lookup_expr="iexact")
-    region = _text(lookup_expr="iexact")
-    postcode = _text(lookup_expr="istartswith")
-    lat = django_filters.NumberFilter(method="no_filter", min_value=-90, max_value=90, label="Latitude")
-    lon = django_filters.NumberFilter(method="no_filter", min_value=-180, max_value=180, label="Longitude")
-    radius_km = django_filters.NumberFilter(
+    city = _text(lookup_expr="iexact", label="The city's name")
+    country = _text(lookup_expr="iexact", label="ISO 3166 code of two letters")
+    region = _text(lookup_expr="iexact", label="The region's or state's name")
+    postcode = _text(lookup_expr="istartswith", label="The postcode, or its beginning")
+    lat = MeasureFilter(method="no_filter", min_value=-90, max_value=90, label="Latitude, -90 to 90")
+    lon = MeasureFilter(method="no_filter", min_value=-180, max_value=180, label="Longitude, -180 to 180")
+    radius_km = MeasureFilter(
         method="no_filter", min_value=0, max_value=20_100, label="At most so far from lat and lon"
     )
     features = ChoicesFilter(

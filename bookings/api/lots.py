@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 from django_filters.utils import translate_validation
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import permissions, viewsets
 from rest_framework.decorators import action
@@ -22,7 +23,7 @@ from accounts.models import User
 from accounts.rights import StaffRights
 from bookings import availability, services
 from bookings.api import fields
-from bookings.api.http import PublicReads
+from bookings.api.http import REFUSED, PublicReads
 from bookings.api.lot_filter import LotFilter, WindowFilter
 from bookings.api.lot_serializers import LotInput, LotPatch, LotSerializer, OpeningSerializer, SpotSerializer
 from bookings.idempotency import Idempotent
@@ -32,7 +33,12 @@ from lots.review_models import Rating
 
 SPOTS_A_PAGE = 200
 NO_RATING = Rating()
-WINDOW = [OpenApiParameter("from", str), OpenApiParameter("to", str)]
+# Three at most: there is no other page.
+ONE_PAGE = [OpenApiParameter(name, exclude=True) for name in ("cursor", "page_size")]
+WINDOW = [
+    OpenApiParameter(name, OpenApiTypes.DATETIME, description=str(WindowFilter.base_filters[name].label))
+    for name in ("from", "to")
+]
 
 
 class LotRights(StaffRights):
@@ -71,6 +77,7 @@ class LotViewSet(PublicReads, Idempotent, viewsets.GenericViewSet):
         page = self.paginate_queryset(asked.qs) or []
         return self.get_paginated_response(lots_json(page, asked))
 
+    @extend_schema(parameters=WINDOW)
     def retrieve(self, request: Request, slug: str) -> Response:
         return Response(self._one(self.get_object()))
 
@@ -81,13 +88,14 @@ class LotViewSet(PublicReads, Idempotent, viewsets.GenericViewSet):
         lot = lot_services.create_lot(by=user_of(request), now=timezone.now(), **data.validated_data)
         return Response(self._one(lot), status=201)
 
-    @extend_schema(request=LotPatch(partial=True), responses=LotSerializer)
+    @extend_schema(request=LotPatch(partial=True), responses={200: LotSerializer, 409: REFUSED})
     def partial_update(self, request: Request, slug: str) -> Response:
         data = LotPatch(data=request.data, partial=True)
         data.is_valid(raise_exception=True)
         lot = _change(self.get_object(), dict(data.validated_data), user_of(request), timezone.now())
         return Response(self._one(lot))
 
+    @extend_schema(responses={204: None, 409: REFUSED})
     def destroy(self, request: Request, slug: str) -> Response:
         services.remove_lot(lot_id=self.get_object().pk, by=user_of(request), now=timezone.now())
         return Response(status=204)
@@ -105,7 +113,7 @@ class LotViewSet(PublicReads, Idempotent, viewsets.GenericViewSet):
         rows = [{**spot_json(spot), "status": statuses.get(spot.pk, "closed")} for spot in page]
         return self.get_paginated_response(rows)
 
-    @extend_schema(responses=OpeningSerializer(many=True), filters=False)
+    @extend_schema(responses=OpeningSerializer(many=True), parameters=ONE_PAGE, filters=False)
     @action(detail=True)
     def soonest(self, request: Request, slug: str) -> Response:
         lot = self.get_object()

@@ -97,6 +97,8 @@ class PaymentSerializer(serializers.ModelSerializer):
 
 
 class PayView(NotKept):
+    takes_key = True
+
     @extend_schema(
         operation_id="bookings_pay",
         request=PayInput,
@@ -134,7 +136,7 @@ def _check_key(key: str, booking: Booking, name: str, driver: User) -> None:
 
 
 class PaymentFilter(django_filters.FilterSet):
-    booking = django_filters.CharFilter("booking__reference")
+    booking = django_filters.CharFilter("booking__reference", label="The booking's reference")
     status = ChoicesFilter(choices=Status.choices, label="One status or several, separated by commas")
 
 

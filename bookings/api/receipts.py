@@ -14,6 +14,7 @@ from rest_framework.request import Request
 
 from accounts.answers import NotKept, user_of
 from bookings import receipt_views, receipts
+from bookings.api.http import REFUSED
 from bookings.models import Booking
 
 REFERENCE = OpenApiParameter("reference", OpenApiTypes.STR, OpenApiParameter.PATH)
@@ -39,7 +40,7 @@ class ReceiptView(FileView):
     @extend_schema(
         operation_id="bookings_receipt",
         parameters=[REFERENCE],
-        responses={(200, "application/pdf"): OpenApiTypes.BINARY},
+        responses={(200, "application/pdf"): OpenApiTypes.BINARY, 409: REFUSED},
     )
     def get(self, request: Request, reference: str) -> HttpResponse:
         """409 `no_receipt` until the stay is over, and where nothing was charged."""

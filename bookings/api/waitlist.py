@@ -27,7 +27,7 @@ from bookings.models import WaitlistEntry, WaitlistState
 
 class WaitlistFilter(django_filters.FilterSet):
     state = ChoicesFilter(choices=WaitlistState.choices, label="One state or several, separated by commas")
-    lot = django_filters.CharFilter("lot__slug")
+    lot = django_filters.CharFilter("lot__slug", label="The lot's slug")
     ordering = OrderingFilter(["joined_at", "starts_at"])
 
 

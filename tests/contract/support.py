@@ -62,7 +62,7 @@ def token(user: User) -> str:
 
 
 def make_world(driver: User) -> dict[str, str]:
-    """Two lots, a booking to come, a stay that is over and paid, a vehicle and a review of the driver's.
+    """A booking to come, a stay that is over and paid, a place in line, a vehicle, a review: the driver's.
 
     Returns what addresses call them.
     """
@@ -75,10 +75,24 @@ def make_world(driver: User) -> dict[str, str]:
     stay = services.release(park(lot, driver, now=now - 2 * HOUR), by=driver, now=now)
     payment = services.record_desk_payment(stay, method="cash", by=driver, now=now)
     reviewing.write(lot=lot, author=driver, rating=4, text="Dry", now=now)
+    full = make_lot(1, now=now - timedelta(days=9))
+    taken = reserve(full, driver, now=now, starts_in=start - now + 49 * HOUR)
+    entry = services.join(
+        lot_id=full.pk, driver=driver, starts_at=taken.starts_at, ends_at=taken.ends_at, now=now
+    )
     vehicle, _is_new = driver.vehicles.get_or_create(plate="B DO 1", plate_normalised="BDO1")
     return {
         "slug": lot.slug,
         "reference": booking.reference,
         "id": str(payment.pk),
         "vehicle": str(vehicle.pk),
+        "entry": entry.reference,
+        "job": "daily-reminder",
     }
+
+
+def rows_at(path: str, rows: dict[str, str]) -> dict[str, str]:
+    """Some paths call different things by one name."""
+    if "/vehicles/" in path:
+        return {**rows, "id": rows["vehicle"]}
+    return {**rows, "reference": rows["entry"]} if "/waitlist/" in path else rows

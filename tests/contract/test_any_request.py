@@ -20,7 +20,7 @@ from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS
 from schemathesis.specs.openapi import checks
 
-from tests.contract.support import count_nobody, description, make_people, make_world, token
+from tests.contract.support import count_nobody, description, make_people, make_world, rows_at, token
 
 CASES = int(os.environ.get("CONTRACT_CASES", "2000"))
 PROMISED = [
@@ -35,9 +35,8 @@ ROLES = ("anonymous", "driver", "staff")
 def cases_of(operation: Any, rows: dict[str, str]) -> Any:
     """Right and wrong requests, to rows that are there and to others."""
     named = {parameter.name for parameter in operation.path_parameters}
-    real = {
-        name: rows["vehicle"] if "vehicles" in operation.path else rows[name] for name in named & rows.keys()
-    }
+    here = rows_at(operation.path, rows)
+    real = {name: here[name] for name in named & here.keys()}
     sorts = [operation.as_strategy(mode) for mode in GenerationMode]
     if real:
         sorts += [operation.as_strategy(mode, path_parameters=real) for mode in GenerationMode]
@@ -82,8 +81,8 @@ def test_every_answer_is_one_that_is_described(monkeypatch: pytest.MonkeyPatch) 
     broken: dict[str, str] = {}
 
     for operation in operations:
+        rows = make_world(people["driver"])
         for role in ROLES:
-            rows = make_world(people["driver"])
             try:
                 ask(operation, rows, headers[role], each, statuses)
             except BaseExceptionGroup as failures:

@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 
 from accounts.models import User
 from bookings.models import Booking
-from tests.contract.support import count_nobody, description, make_people, make_world, operations
+from tests.contract.support import count_nobody, description, make_people, make_world, operations, rows_at
 
 DEEP = 10_000
 CHANGING = ("post", "put", "patch")
@@ -63,8 +63,7 @@ def asking(people: dict[str, User], role: str) -> APIClient:
 
 
 def address(path: str, rows: dict[str, str]) -> str:
-    rows = {**rows, "id": rows["vehicle"]} if "vehicles" in path else rows
-    for name, value in rows.items():
+    for name, value in rows_at(path, rows).items():
         path = path.replace(f"{{{name}}}", value)
     return path
 
@@ -88,7 +87,7 @@ def test_what_is_no_json_of_ours_is_refused_everywhere(people: dict[str, User]) 
                 wrong[f"{method} {path}: {what}"] = answer.status_code
 
     assert wrong == {}
-    assert Booking.objects.count() == 2
+    assert Booking.objects.count() == 3
 
 
 def test_wild_values_in_all_fields_never_break_anything(people: dict[str, User]) -> None:
