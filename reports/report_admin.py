@@ -31,6 +31,8 @@ from reports.charts import Chart, Point
 from reports.days import BadPeriod, Days, zone_of
 from reports.mails import lots_of
 from reports.occupancy import occupancy_series
+from reports.outlook import counted_series, outlook
+from reports.outlook_views import drawn
 from reports.scope import Scope
 
 View = Callable[[HttpRequest], HttpResponseBase]
@@ -107,7 +109,7 @@ def _page(site: AdminSite, request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return TemplateResponse(request, "admin/reports/figures.html", context, status=422)
     lots, period = form.chosen()
-    context |= _told(lots, period, now) | {"query": request.GET.urlencode()}
+    context |= _told(lots, period, now) | _expected(form, now) | {"query": request.GET.urlencode()}
     return TemplateResponse(request, "admin/reports/figures.html", context)
 
 
@@ -166,6 +168,7 @@ def _told(lots: QuerySet[Lot], period: Days, now: datetime) -> dict[str, Any]:
         "charts": [
             *revenue_charts(scope, steps, _names(steps), title=title, heading=_("When")),
             _occupancy(lots, steps, now),
+            *_counted(lots, steps),
         ],
     }  # fmt: skip
 
@@ -180,3 +183,25 @@ def _occupancy(lots: QuerySet[Lot], steps: list[Days], now: datetime) -> Chart:
         for name, found in zip(_names(steps), occupancy_series(lots, steps, now=now), strict=True)
     ]
     return charts.line(_("Occupancy"), points, headings=(_("When"), _("Occupancy")), unit=" %")
+
+
+def _counted(lots: QuerySet[Lot], steps: list[Days]) -> list[Chart]:
+    """The same as others counted it, where they did: cars that never booked here included."""
+    shares = counted_series(lots, steps)
+    points = [
+        Point(name, share * 100, lines.percent(share))
+        for name, share in zip(_names(steps), shares, strict=True)
+        if share is not None
+    ]
+    title, headings = _("Occupancy, as counted"), (_("When"), _("Occupancy"))
+    return [charts.line(title, points, headings=headings, unit=" %")] if points else []
+
+
+def _expected(form: PeriodForm, now: datetime) -> dict[str, Any]:
+    """What to expect of the one lot that was chosen."""
+    lot = form.cleaned_data["lot"]
+    found = outlook(lot, now=now) if lot else None
+    if lot is None or found is None:
+        return {}
+    words = {"hits": lines.percent(found.hit_rate), "near": found.tolerance}
+    return {"expected": drawn(lot, found), "expected_hits": words}

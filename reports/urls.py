@@ -2,11 +2,12 @@
 
 from django.urls import path
 
-from reports import unsubscribe_views, views
+from reports import outlook_views, unsubscribe_views, views
 
 app_name = "reports"
 
 urlpatterns = [
+    path("lots/<slug:slug>/usually/", outlook_views.usually, name="usually"),
     path("dashboard/", views.dashboard, name="dashboard"),
     path("unsubscribe/<str:token>/", unsubscribe_views.unsubscribe_page, name="unsubscribe"),
 ]

@@ -15,6 +15,7 @@ from django.urls import URLPattern, get_resolver
 PUBLIC = {
     "lots/<slug:slug>/": "everybody sees a lot",
     "lots/<slug:slug>/live/": "everybody sees a lot",
+    "lots/<slug:slug>/usually/": "everybody sees a lot",
     "lots/<slug:slug>/rules/": "everybody sees a lot",
     "lots/<slug:slug>/quote/": "everybody sees a lot",
     "lots/<slug:slug>/book/": "everybody may book",
