@@ -15,8 +15,9 @@ from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from parking import schedules
+from parking.cockpit import Cockpit, period_job
 from reports import runs
-from reports.jobs import JOBS, PeriodJob
+from reports.jobs import JOBS
 
 
 class TaskSelect(UnfoldAdminSelectWidget, TaskSelectWidget):
@@ -52,9 +53,8 @@ class ScheduleForm(PeriodicTaskForm):
         return data
 
 
-class ScheduleAdmin(PeriodicTaskAdmin, ModelAdmin):
+class ScheduleAdmin(Cockpit, PeriodicTaskAdmin):
     form = ScheduleForm
-    list_display = ["name", "enabled", "scheduler", "last_run_at"]
     list_filter = ["enabled"]
     date_hierarchy = None
     # Theirs brings an inline script, which our policy refuses.
@@ -97,10 +97,6 @@ class ScheduleAdmin(PeriodicTaskAdmin, ModelAdmin):
                 )
             else:
                 messages.warning(request, _("%(name)s runs by itself all the time.") % {"name": row.name})
-
-
-def period_job(row: PeriodicTask) -> PeriodJob | None:
-    return next((job for job in JOBS.values() if job.task == row.task), None)
 
 
 def restyle(site: admin.AdminSite) -> None:

@@ -25,6 +25,7 @@ from accounts import limits, outbox
 from bookings import idempotency, integrity, keeping
 from bookings.webhooks import services as webhooks
 from reports import mails
+from reports.mails import Mailing
 from reports.models import JobRun
 from reports.periods import Cadence, Period
 from reports.sheets import batches
@@ -43,6 +44,7 @@ class PeriodJob:
     work: Callable[[Period, datetime], Counts]
     still_good_for: timedelta
     about: str
+    mailing: Mailing | None = None  # where its work is to owe mails, and nothing else
 
     @property
     def task(self) -> str:
@@ -73,20 +75,14 @@ def check_integrity(_period: Period, now: datetime) -> Counts:
     return {"findings": len(findings)}
 
 
-def daily_reminder(period: Period, now: datetime) -> Counts:
-    return {"mails": mails.owe(mails.reminders(period.date, now=now), now=now)}
+def owe(mailing: Mailing) -> Callable[[Period, datetime], Counts]:
+    return lambda period, now: {"mails": mails.owe(mailing.mails(period.date, now=now), now=now)}
 
 
-def daily_admin_report(period: Period, now: datetime) -> Counts:
-    return {"mails": mails.owe(mails.daily_reports(period.date, now=now), now=now)}
-
-
-def monthly_report(period: Period, now: datetime) -> Counts:
-    return {"mails": mails.owe(mails.monthly_reports(period.date, now=now), now=now)}
-
-
-def monthly_admin_report(period: Period, now: datetime) -> Counts:
-    return {"mails": mails.owe(mails.monthly_lot_reports(period.date, now=now), now=now)}
+DAILY_REMINDER = Mailing(mails.REMINDER, mails.reminders)
+DAILY_ADMIN_REPORT = Mailing(mails.DAILY, mails.daily_reports)
+MONTHLY_REPORT = Mailing(mails.MONTHLY, mails.monthly_reports)
+MONTHLY_ADMIN_REPORT = Mailing(mails.MONTHLY_LOTS, mails.monthly_lot_reports)
 
 
 def clear_sessions(_period: Period, _now: datetime) -> Counts:
@@ -127,33 +123,37 @@ JOBS: dict[str, PeriodJob] = {
             "daily-reminder",
             "Remind inactive drivers",
             Daily(18, 0),
-            daily_reminder,
+            owe(DAILY_REMINDER),
             still_good_for=DAY / 4,
             about="Writes to drivers who have had no booking for a week, once a week at most.",
+            mailing=DAILY_REMINDER,
         ),
         PeriodJob(
             "daily-admin-report",
             "Daily report to operators",
             Daily(8, 0),
-            daily_admin_report,
+            owe(DAILY_ADMIN_REPORT),
             still_good_for=DAY,
             about="Tells operators about the day before.",
+            mailing=DAILY_ADMIN_REPORT,
         ),
         PeriodJob(
             "monthly-report",
             "Monthly report to drivers",
             Monthly(1, 0, 0),
-            monthly_report,
+            owe(MONTHLY_REPORT),
             still_good_for=10 * DAY,
             about="Tells drivers about the month before, when it is over where they live.",
+            mailing=MONTHLY_REPORT,
         ),
         PeriodJob(
             "monthly-admin-report",
             "Monthly report to operators",
             Monthly(1, 0, 0),
-            monthly_admin_report,
+            owe(MONTHLY_ADMIN_REPORT),
             still_good_for=10 * DAY,
             about="Tells operators about the month before, lot by lot.",
+            mailing=MONTHLY_ADMIN_REPORT,
         ),
     ]
 }

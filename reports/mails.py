@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from itertools import islice
+from typing import Any, Protocol
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
@@ -36,6 +37,23 @@ class Owed:
     context: dict[str, Any]
     not_before: datetime
     expires_at: datetime
+
+
+class Owing(Protocol):
+    def __call__(self, day: date, /, *, now: datetime) -> Iterator[Owed]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Mailing:
+    """A kind of report mail: its template, and who is owed one on a day."""
+
+    template: str
+    mails: Owing
+
+    def sample(self, user: User, day: date, *, now: datetime) -> Notice:
+        """The mail as this user would get it on that day; not written down, and told of nobody else."""
+        context = {"day": str(day - DAY), "month": str((day.replace(day=1) - DAY).replace(day=1))}
+        return outbox.owed(template=self.template, recipient=user.email, user=user, context=context, now=now)
 
 
 def reminders(day: date, *, now: datetime) -> Iterator[Owed]:
@@ -89,6 +107,15 @@ def lots_of(user: User) -> QuerySet[Lot]:
     """The lots a report tells this operator about; none where their role does not show them money."""
     may = user.has_perm("bookings.view_booking") and user.has_perm("bookings.view_ledgerentry")
     return Lot.objects.run_by(user) if may else Lot.objects.none()
+
+
+def new(mails: Iterable[Owed]) -> Iterator[Owed]:
+    """Those that are not owed or sent already."""
+    coming = iter(mails)
+    while some := list(islice(coming, AT_A_TIME)):
+        known = Notice.objects.filter(event__in=[mail.event for mail in some])
+        there = set(known.values_list("event", "recipient"))
+        yield from (mail for mail in some if (mail.event, mail.user.email) not in there)
 
 
 def owe(mails: Iterable[Owed], *, now: datetime) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import OuterRef, Q, Subquery
 from django.utils.translation import gettext_lazy as _
 
 KEPT = timedelta(days=400)
@@ -26,6 +26,11 @@ class JobRunQuerySet(models.QuerySet["JobRun"]):
             .filter(due_at__lt=now - KEPT)
             .delete()[0]
         )
+
+    def last_of_each(self) -> JobRunQuerySet:
+        """The newest run of each job."""
+        newest = JobRun.objects.filter(job=OuterRef("job")).order_by("-due_at", "-id")
+        return self.filter(pk=Subquery(newest.values("pk")[:1]))
 
     def went_wrong(self) -> JobRunQuerySet:
         return self.filter(state__in=[JobRun.State.FAILED, JobRun.State.MISSED])

@@ -103,6 +103,15 @@ ROUTES: dict[str, tuple[str, tuple[str, ...]]] = {
     "admin/bookings/booking/<path:object_id>/record-payment/": ("bookings.booking", BOTH),
     "admin/bookings/booking/<path:object_id>/refund/": ("bookings.booking", BOTH),
     "admin/bookings/receipt/<int:pk>/pdf/": ("bookings.receipt", READ),
+    "admin/django_celery_beat/periodictask/<path:object_id>/preview/": (
+        "django_celery_beat.periodictask",
+        READ,
+    ),
+    "admin/django_celery_beat/periodictask/<path:object_id>/rehearse/": (
+        "django_celery_beat.periodictask",
+        READ,
+    ),
+    "admin/django_celery_beat/periodictask/<path:object_id>/run/": ("django_celery_beat.periodictask", BOTH),
     "admin/lots/lot/<path:object_id>/spots/": ("lots.lot", READ),
     "admin/lots/lot/<path:object_id>/bookings/": ("lots.lot", READ),
     "admin/lots/lot/<path:object_id>/tariff/": ("lots.lot", READ),

@@ -12,7 +12,6 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from accounts import outbox
-from accounts.models import Notice
 from reports import exports, mails
 from reports.export_models import Export
 from reports.mails import Owed
@@ -54,7 +53,7 @@ class Command(BaseCommand):
 
     def _mails(self, name: str, day: date, now: datetime, is_rehearsal: bool) -> None:
         for kind in KINDS[name]:
-            new = [mail for mail in kind(day, now) if not _is_owed(mail)]
+            new = list(mails.new(kind(day, now)))
             for mail in new:
                 verb = "Would send" if is_rehearsal else "Owed"
                 self.stdout.write(f"{verb}: {mail.event.rpartition(':')[0]} to {mail.user.email}")
@@ -68,10 +67,6 @@ class Command(BaseCommand):
             self.stdout.write(f"Would make: {waiting} exports and send their mails")
             return
         self.stdout.write(f"{exports.make_due(now=now)} exports made.")
-
-
-def _is_owed(mail: Owed) -> bool:
-    return Notice.objects.filter(event=mail.event, recipient=mail.user.email).exists()
 
 
 def _deliver(now: datetime) -> int:
