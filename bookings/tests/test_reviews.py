@@ -1,6 +1,9 @@
+import time
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.db.models import UniqueConstraint
 from django.test import Client
 from django.urls import reverse
 
@@ -123,6 +126,38 @@ def test_many_at_once_write_one() -> None:
         return reviewing.write(lot=lot, author=driver, rating=5, text="", now=NOW)
 
     assert tally(at_once([write] * 6)) == {"Review": 1, "AlreadyReviewed": 5}
+
+
+@pytest.mark.race
+@pytest.mark.django_db(transaction=True)
+def test_the_canary_without_the_constraint_there_are_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looking first and writing then, as it is done where no constraint has the last word."""
+    lot, driver = factories.make_lot(1), factories.make_user()
+    stay(lot, driver)
+
+    def look_then_write(*, lot: Lot, author: Any, rating: int, text: str, now: Any) -> Review:
+        if Review.objects.filter(lot=lot, author=author).exists():
+            raise reviews.AlreadyReviewed
+        time.sleep(0.2)
+        return Review.objects.create(lot=lot, author=author, rating=rating, text=text, created_at=now)
+
+    def write() -> Review:
+        return reviewing.write(lot=lot, author=driver, rating=5, text="", now=NOW)
+
+    monkeypatch.setattr(reviews, "write", look_then_write)
+    one_each = next(found for found in Review._meta.constraints if isinstance(found, UniqueConstraint))
+    with monkeypatch.context() as patch, connection.schema_editor() as editor:
+        # SQLite makes the table anew from what the model says.
+        patch.setattr(Review._meta, "constraints", [c for c in Review._meta.constraints if c is not one_each])
+        editor.remove_constraint(Review, one_each)
+    try:
+        found = tally(at_once([write] * 6))
+    finally:
+        Review.objects.all().delete()
+        with connection.schema_editor() as editor:
+            editor.add_constraint(Review, one_each)
+
+    assert found["Review"] > 1
 
 
 def test_the_page_lists_them_and_takes_one_without_javascript(

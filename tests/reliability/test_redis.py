@@ -20,6 +20,8 @@ pytestmark = [pytest.mark.slow, once, needs_redis]
 # How it goes away, and for how many seconds.
 OUTAGES = [("killed", 0)] * 5 + [("stopped", 60), ("frozen", 30)] if LONG else [("killed", 2), ("frozen", 2)]
 DRIVERS = 2
+A_MINUTE = 4  # requests
+LONGEST_WAIT = 10  # seconds: a few of the cache's timeouts on a busy machine, and no hanging
 
 
 def test_bookings_go_on_without_redis_and_all_mail_goes_out_after(house: House):
@@ -52,3 +54,29 @@ def test_bookings_go_on_without_redis_and_all_mail_goes_out_after(house: House):
     assert Booking.objects.count() == len(drivers.booked)
     assert sink.recipients().total() == len(drivers.booked)
     print(f"{len(drivers.booked)} bookings, slowest {drivers.slowest:.2f} s")  # noqa: T201
+
+
+def test_requests_are_counted_while_redis_is_there_and_let_through_without(house: House):
+    """Neither an error nor a long wait, however it is away; and counted again afterwards."""
+    redis = Redis(house)
+    redis.start()
+    house.environment |= {"REDIS_URL": redis.url, "THROTTLE_ANON": f"{A_MINUTE}/min"}
+    make_lot(1, now=timezone.now())
+    house.start_web()
+
+    assert _statuses(house) == [200] * A_MINUTE + [429]
+    for how in ("killed", "frozen"):
+        redis.freeze() if how == "frozen" else redis.kill()
+        assert _statuses(house) == [200] * (A_MINUTE + 1), how
+        redis.thaw() if how == "frozen" else redis.start()
+        until(lambda: 429 in _statuses(house))
+
+
+def _statuses(house: House) -> list[int]:
+    """Of one request more than there are; each has an answer long before a client gives up."""
+    found = []
+    for _request in range(A_MINUTE + 1):
+        begun = time.monotonic()
+        found.append(house.get("/api/v1/lots/")[0])
+        assert time.monotonic() - begun < LONGEST_WAIT
+    return found
