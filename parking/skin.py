@@ -66,6 +66,7 @@ UNFOLD = {
                     _page(_("Reviews"), "reviews", "lots", "review"),
                     _page(_("Tariff versions"), "sell", "lots", "tariff"),
                     _page(_("Imports"), "upload_file", "reports", "importbatch"),
+                    _page(_("Readings"), "sensors", "reports", "occupancyimport"),
                 ],
             },
             {

@@ -11,6 +11,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from reports import export_admin as export_admin
+from reports import reading_admin as reading_admin
 from reports.models import JobRun
 from reports.sheets import import_admin as import_admin
 from reports.sheets import lists as lists

@@ -69,6 +69,7 @@ ROUTES: dict[str, tuple[str, tuple[str, ...]]] = {
     "admin/reports/importbatch/<int:pk>/confirm/": ("reports.importbatch", WRITE),
     "admin/reports/importbatch/<int:pk>/undo/": ("reports.importbatch", WRITE),
     "admin/reports/importbatch/<int:pk>/errors.csv": ("reports.importbatch", READ),
+    "admin/reports/occupancyimport/<int:pk>/refused.csv": ("reports.occupancyimport", READ),
     "exports/<uuid:pk>/file/": ("export", READ),
     "accounts/vehicles/<int:pk>/": ("vehicle", BOTH),
     "accounts/vehicles/<int:pk>/remove/": ("vehicle", WRITE),

@@ -29,7 +29,7 @@ from bookings.tests.factories import HOUR, make_lot, make_user, park, reserve
 from bookings.webhooks import services as webhooks
 from lots.models import Closure, Lot
 from reports import exports
-from reports.models import Export, JobRun
+from reports.models import Export, JobRun, OccupancyImport
 from reports.sheets import batches
 from reports.sheets.models import ImportBatch
 from tests.routes import PUBLIC, address, asked, collected
@@ -91,6 +91,7 @@ def rows(booking: Booking, victim: User) -> Rows:
         "lots.tariff": lot.tariffs.get(),
         "accounts.user": victim,
         "reports.importbatch": _import(now),
+        "reports.occupancyimport": _readings(now),
         "account.emailaddress": EmailAddress.objects.create(user=victim, email=victim.email),
         "reports.jobrun": JobRun.objects.create(job="tidy-up", period="2030-01-01", due_at=now),
         "auth.group": Group.objects.create(name="theirs"),
@@ -128,6 +129,11 @@ def _webhook(stay: Booking) -> dict[str, Any]:
         endpoint=endpoint, entry=stay.timeline.first(), created_at=timezone.now(), not_before=timezone.now()
     )
     return {"bookings.webhookendpoint": endpoint, "bookings.webhookdelivery": delivery}
+
+
+def _readings(now: datetime) -> OccupancyImport:
+    numbers = dict.fromkeys(["row_count", "new_count", "known_count", "refused_count"], 0)
+    return OccupancyImport.objects.create(file_name="secret.csv", imported_at=now, **numbers)
 
 
 def _import(now: datetime) -> ImportBatch:

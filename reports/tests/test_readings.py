@@ -7,11 +7,15 @@ import io
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.contrib.auth.models import Group
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from django.db import IntegrityError, transaction
 
 from accounts.csv_files import CsvRefused
-from bookings.tests.factories import NOW, make_lot
+from accounts.roles import make_roles
+from accounts.tests.staff import verify
+from bookings.tests.factories import NOW, make_lot, make_user
 from lots.models import Lot
 from reports import reading_files
 from reports.models import OccupancyImport, Reading
@@ -126,3 +130,40 @@ def test_the_database_refuses_more_cars_than_spots(quay):
     with pytest.raises(IntegrityError), transaction.atomic():
         Reading.objects.create(at=NOW, occupied=3, **row)
     Reading.objects.create(at=NOW - timedelta(days=1), occupied=2, **row)
+
+
+PAGE = "/admin/reports/occupancyimport/"
+
+
+def upload(client, text=FILE):
+    return client.post(f"{PAGE}add/", {"file": SimpleUploadedFile("f.csv", text.encode())})
+
+
+def test_staff_load_a_file_and_download_what_was_left_out(client, olga, quay):
+    office = verify(client, olga)
+    assert office.get(f"{PAGE}add/").status_code == 200
+
+    answer = upload(office)
+
+    batch = OccupancyImport.objects.get()
+    assert (answer.status_code, answer["Location"]) == (302, f"{PAGE}{batch.pk}/change/")
+    assert (batch.by, batch.new_count) == (olga, 2)
+    assert f"{PAGE}{batch.pk}/refused.csv" in office.get(answer["Location"]).content.decode()
+    file = b"".join(office.get(f"{PAGE}{batch.pk}/refused.csv").streaming_content).decode()
+    assert "3,occupied,101 of 100 cannot be occupied" in file.splitlines()
+
+
+def test_a_file_that_cannot_be_read_is_answered_with_what_is_wrong(client, olga):
+    answer = upload(verify(client, olga), "a,b\n1,2\n")
+
+    assert answer.status_code == 422
+    assert "the columns must be" in answer.content.decode()
+
+
+def test_whoever_may_not_import_lots_may_not_load_readings(client, quay):
+    make_roles()
+    viewer = make_user("vera", is_staff=True)
+    viewer.groups.add(Group.objects.get(name="viewer"))
+
+    assert upload(verify(client, viewer)).status_code == 403
+    assert not Reading.objects.exists()
