@@ -16,6 +16,7 @@ from accounts.tests.conftest import PASSWORD, Api, code_for, make_member
 from bookings import reviewing, services
 from bookings.models import Booking
 from bookings.tests.factories import HOUR, make_lot, park, reserve
+from bookings.waitlist_models import WaitlistEntry, WaitlistState
 from parking import throttles
 
 V1 = "/api/v1/"
@@ -77,6 +78,8 @@ def make_world(driver: User) -> dict[str, str]:
     reviewing.write(lot=lot, author=driver, rating=4, text="Dry", now=now)
     full = make_lot(1, now=now - timedelta(days=9))
     taken = reserve(full, driver, now=now, starts_in=start - now + 49 * HOUR)
+    for waiting in WaitlistEntry.objects.of(driver).filter(state=WaitlistState.WAITING):
+        services.leave(waiting, by=driver, now=now)
     entry = services.join(
         lot_id=full.pk, driver=driver, starts_at=taken.starts_at, ends_at=taken.ends_at, now=now
     )
