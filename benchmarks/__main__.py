@@ -10,6 +10,7 @@ import argparse
 import os
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -28,6 +29,8 @@ PARTS = ("booking", "hot", "pages", "polling", "counts", "history", "scaling", "
 
 def main() -> int:
     options = _options()
+    # Stopped from outside: servers are ended and the database dropped, as at the usual end.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     _refuse_without_services()
     with tempfile.TemporaryDirectory(prefix="parkwell-bench-") as var:
         environment = _environment(var)
@@ -98,7 +101,7 @@ def _parts(options: argparse.Namespace, environment: dict[str, str]) -> Iterator
         yield lambda: machine.scaling(environment, tokens, lots, seconds=seconds)
     if "start" in chosen:
         yield lambda: machine.start(environment, rounds=rounds)
-    if "sqlite" in chosen and not os.environ.get("BENCH_ON_SQLITE"):
+    if "sqlite" in chosen:
         yield lambda: _on_sqlite(seconds)
 
 
@@ -114,7 +117,8 @@ def _on_sqlite(seconds: float) -> list[Measure]:
         environment["DATABASE_URL"] = f"sqlite:///{var}/bench.sqlite3"
         command = [sys.executable, "-m", "benchmarks.on_sqlite", str(seconds)]
         done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    return [Measure(**one) for one in json.loads(done.stdout)]
+    # The last line: what setting up has to say stands before it.
+    return [Measure(**one) for one in json.loads(done.stdout.splitlines()[-1])]
 
 
 def _environment(var: str) -> dict[str, str]:
