@@ -25,6 +25,7 @@ BACK_OFFICE = (
     "templates/accounts/outbox*", "templates/accounts/_mail_state.html", "lots/undoing.py",
     "lots/closures.py",    "bookings/safe_http.py", "bookings/label_sheet.py", "accounts/csv_files.py",
     "accounts/rights.py", "accounts/roles.py", "reports/models.py", "reports/office_charts.py",
+    "reports/reading*",
     "bookings/situations.py", "parking/dashboard.py", "parking/installation.py",
 )  # fmt: skip
 ELSEWHERE = (".venv/*", "var/*", "*/tests/*", "tests/*", "conftest.py", "staticfiles/*", "benchmarks/*")
@@ -43,6 +44,11 @@ def gather(root: Path, locales: tuple[str, ...] = LOCALES) -> None:
     manage = [sys.executable, str(root / "manage.py"), "makemessages", *arguments]
     options = ["--no-wrap", "--no-obsolete", "--add-location=file", "--verbosity=0"]
     subprocess.run([*manage, *options], cwd=root, check=True, env={**os.environ, "PYTHONPATH": str(root)})
+    for name in locales:
+        # A guess from a similar text is worse than none: it looks translated.
+        path = root / "locale" / name / "LC_MESSAGES" / "django.po"
+        clear = ["--no-wrap", "--clear-fuzzy", "--empty", "--clear-previous", "-o", str(path), str(path)]
+        subprocess.run([shutil.which("msgattrib") or "msgattrib", *clear], check=True)
 
 
 def compile_all(root: Path) -> None:

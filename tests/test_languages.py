@@ -24,16 +24,8 @@ pytestmark = pytest.mark.django_db
 
 LANGUAGES = {"zh-hans": "ltr", "ru": "ltr", "fa": "rtl"}
 NAMES = {
-    "Parkwell",
-    "English",
-    "Harbour",
-    "Alexanderplatz",
-    "Europe",
-    "Berlin",
-    "alice",
-    "example",
-    "com",
-    "CET",
+    *("Parkwell", "English", "Harbour", "Alexanderplatz", "Europe", "Berlin", "alice", "Alice", "example"),
+    *("com", "CET", "UTC", "CSV", "PDF", "EUR", "Type", "CCS", "CHAdeMO", "NACS", "Schuko"),
 }
 
 
