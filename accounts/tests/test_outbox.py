@@ -345,4 +345,4 @@ def test_every_booking_mail_renders_and_escapes_only_its_html(lot: Lot, alice: A
     owed_kinds = {
         template.rsplit("/", 1)[-1] for template in Notice.objects.values_list("template", flat=True)
     }
-    assert owed_kinds == kinds | {"starts_soon"}  # the confirmation brings its reminder along
+    assert owed_kinds == kinds | {"ends_soon"}  # the confirmation brings its reminder along
