@@ -14,7 +14,7 @@ from django.utils.dates import WEEKDAYS as DAY_NAMES
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
 from bookings import availability
 from bookings.models import Booking, State, TimelineEntry
@@ -51,7 +51,7 @@ FEATURE_ICONS = {
 }
 PLAN_SIGNS = ["accessible", "ev", "family"]
 STATUS_WORDS = {
-    "free": gettext_lazy("free"),
+    "free": pgettext_lazy("spot", "free"),
     "taken": gettext_lazy("taken"),
     "closed": gettext_lazy("out of service"),
 }
