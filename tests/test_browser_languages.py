@@ -30,5 +30,5 @@ def test_persian_pages_run_right_to_left_and_fit_a_phone(new_page: Any, lot: Lot
     assert page.locator(".pw-brand").bounding_box()["x"] > 180
 
     page.locator("#language").select_option("ru")
-    page.wait_for_function("document.documentElement.lang === 'ru'")
+    page.wait_for_selector("html[lang=ru]", state="attached")
     assert page.evaluate("document.documentElement.dir") == "ltr"
