@@ -13,7 +13,7 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 HIDDEN = "[hidden]"
 SECRET_WORD = re.compile(
-    r"passw|secret|token|authori[sz]ation|cookie|session|csrf|\bcode\b|_code\b|\bkey\b|api_?key|otp|plate|e-?mail|phone",
+    r"passw|secret|token|authori[sz]ation|cookie|session|csrf|\bcode\b|(?<!status)_code\b|\bkey\b|api_?key|otp|plate|e-?mail|phone",
     re.IGNORECASE,
 )
 # In running text: what can be recognised by its shape alone.

@@ -106,8 +106,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "parking.health.HealthMiddleware",
     "parking.middleware.RequestIdMiddleware",
+    "parking.health.HealthMiddleware",
     "parking.metrics.MetricsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

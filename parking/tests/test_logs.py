@@ -127,3 +127,14 @@ def test_a_whole_sign_up_and_sign_in_leaves_no_trace_of_who_it_was(caplog: Any, 
     assert found == []
     assert all(json.loads(line)["request_id"] for line in lines if '"django.request"' in line)
     assert User.objects.exists()
+
+
+def test_the_status_of_an_answer_is_no_secret_and_a_code_is() -> None:
+    assert logs.clean("status_code", 404) == 404
+    assert logs.clean("login_code", "123456") == logs.HIDDEN
+
+
+@pytest.mark.django_db
+def test_the_probes_answers_carry_an_id_of_their_own(client: Client) -> None:
+    first, second = (client.get("/readyz")["X-Request-ID"] for _i in range(2))
+    assert first != second
