@@ -57,8 +57,7 @@ def test_the_spot_that_is_left_goes_to_one_of_them_in_every_round():
         assert told == 1
 
 
-@pytest.fixture
-def careless(monkeypatch):
+def grow_careless(monkeypatch):
     """Nobody waits for the lot, and all look first and write later."""
 
     def slowed(look):
@@ -78,10 +77,11 @@ def careless(monkeypatch):
     monkeypatch.setattr(making, "transaction", SimpleNamespace(atomic=nullcontext))
 
 
-def test_the_canary_without_lock_and_guard_it_goes_to_two(careless):
+def test_the_canary_without_lock_and_guard_it_goes_to_two(monkeypatch):
+    collisions = [collide() for _round in range(4)]
+    grow_careless(monkeypatch)
     with no_guard():
-        for _round in range(4):
-            lot, _booking = collide()
+        for lot, _booking in collisions:
             rush(lot, [make_user() for _i in range(2)])
             doubled = overlaps()
             if doubled:

@@ -19,7 +19,7 @@ from bookings import services
 from bookings.models import Booking, State, WaitlistEntry, WaitlistState
 from bookings.services import core, making, waitlist
 from bookings.tests.factories import HOUR, make_lot, make_user, overlaps
-from bookings.tests.test_race import at_once, next_quarter, tally
+from bookings.tests.test_race import at_once, next_quarter, no_guard, tally
 from lots.models import Lot
 
 pytestmark = [pytest.mark.race, pytest.mark.promise("S0-09"), pytest.mark.django_db(transaction=True)]
@@ -83,9 +83,13 @@ def test_the_canary_without_the_lock_an_entry_gets_two_offers(monkeypatch):
     forget_the_lock(monkeypatch)
     free_silently(taken)
 
-    at_once([lambda: services.serve_waitlist(now=now)] * 8)
+    # The database's own guard would refuse the second offer of one spot.
+    with no_guard():
+        at_once([lambda: services.serve_waitlist(now=now)] * 8)
 
-    assert Booking.objects.filter(timeline__action="offered").count() > 1
+        offers = Booking.objects.filter(timeline__action="offered").count()
+        WaitlistEntry.objects.all().delete()
+    assert offers > 1
 
 
 def test_fifty_accepting_at_once_accept_once():

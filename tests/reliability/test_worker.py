@@ -92,7 +92,7 @@ def test_a_worker_killed_in_the_middle_of_mails_loses_none(house: House):
 
 def test_a_worker_that_marks_a_mail_sent_before_it_is_loses_some(house: House):
     """The canary: the same without the outbox's order of things."""
-    sink = kill_while_mails_go_out(house, 20, 1, RELIABILITY_CANARY="sent first")
+    sink = kill_while_mails_go_out(house, 20, 2, RELIABILITY_CANARY="sent first")
 
     until(no_mail_is_owed)
 
