@@ -163,12 +163,20 @@ def mail(now: datetime) -> Iterator[Finding]:
 # --- The database and what is in it ---
 
 
+def try_writing() -> None:
+    """Writes and takes it back: a file without rights and a read-only replica open without complaint.
+
+    Raises django.db.Error.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE parkwell_may_write (yes integer)")
+        transaction.set_rollback(True)
+
+
 def database(now: datetime) -> Iterator[Finding]:
     name = f"{connection.vendor} {connection.settings_dict['NAME']}"
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("CREATE TABLE parkwell_may_write (yes integer)")
-            transaction.set_rollback(True)
+        try_writing()
         version = ".".join(map(str, connection.get_database_version()))
     except Error as error:
         yield Finding(
