@@ -51,6 +51,13 @@ class SpotUnsuitable(BookingRefused):
     message = _("This spot does not offer what was asked for.")
 
 
+class PriceChanged(BookingRefused):
+    """What a page showed is not what booking would cost now; the sentence names the price."""
+
+    code = "price_changed"
+    message = _("The price has changed since you looked: it is %s now. Book again if that suits you.")
+
+
 class LotClosed(BookingRefused):
     code = "lot_closed"
     message = _("The lot is closed for a part of that time.")

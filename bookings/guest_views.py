@@ -20,10 +20,11 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.http import Request
 from accounts.limits import GUEST_IP, give_back, network, take
-from bookings import availability, guest_cookie, guests, offers, pricing
+from bookings import availability, guest_cookie, guests, offers, quotes
 from bookings.errors import AlreadyParked, BadBooking, BookingRefused
 from bookings.guest_forms import GuestForm, usual_leaving
 from bookings.models import Booking
+from bookings.promises import Wish
 from lots import clock, rates
 from lots.labels import read_code
 from lots.models import Lot, Spot
@@ -136,9 +137,8 @@ def book(request: Request, code: str) -> HttpResponse:
 
 def _book(request: Request, lot: Lot, key: str, order: dict[str, Any], now: datetime) -> Booking:
     """Only bookings that are made count against the limit."""
-    caller = network(request)
-    take((GUEST_IP, caller))
-    try:
+
+    def book(token: str) -> Booking:
         return guests.book(
             lot_id=lot.pk,
             key=key,
@@ -147,8 +147,15 @@ def _book(request: Request, lot: Lot, key: str, order: dict[str, Any], now: date
             plate=order["plate"],
             email=order["email"],
             language=get_language() or "",
+            quote=token,
             now=now,
         )
+
+    caller = network(request)
+    take((GUEST_IP, caller))
+    wish, token = _wish(order["spot"], order["leaving"]), request.POST.get("quote", "")
+    try:
+        return quotes.book_as_shown(book, lot, wish, token, now=now)
     except (BookingRefused, BadBooking):
         give_back(GUEST_IP, caller)
         raise
@@ -179,7 +186,7 @@ def _page(request: HttpRequest, found: Label, form: GuestForm, now: datetime) ->
     chosen = wanted if any(spot.number == wanted for spot in free) else ""
     soonest = [] if len(free) >= SOONEST else availability.soonest_free(lot, now=now, count=SOONEST)
     soonest = [opening for opening in soonest if opening.starts_at > now]
-    price = _price(lot, ends_at, now, chosen) if free and is_open else None
+    quote = _quote(lot, ends_at, now, chosen) if free and is_open else None
     facts = [(spot.pk, spot.number, spot.building, spot.floor) for spot in free]
     later = [(opening.spot.pk, opening.starts_at) for opening in soonest]
     return {
@@ -196,7 +203,7 @@ def _page(request: HttpRequest, found: Label, form: GuestForm, now: datetime) ->
         "chosen": chosen,
         "is_wanted_taken": bool(found.spot) and wanted == found.spot.number and not chosen,  # type: ignore[union-attr]
         "soonest": soonest,
-        "price": price,
+        "quote": quote,
         "hourly": rates.per_hour(tariff_at(lot, now).rates),
         "etag": offers.fingerprint(
             facts,
@@ -204,7 +211,7 @@ def _page(request: HttpRequest, found: Label, form: GuestForm, now: datetime) ->
             chosen,
             wanted,
             is_open,
-            price and price.total,
+            quote and quote.price.total,
             ends_at,
             request.LANGUAGE_CODE,  # type: ignore[attr-defined]
         ),
@@ -230,8 +237,12 @@ def _ends_at(form: GuestForm, now: datetime) -> datetime | None:
     return ends_at if now < ends_at <= now + guests.LONGEST else None
 
 
-def _price(lot: Lot, ends_at: datetime, now: datetime, spot: str) -> pricing.Price | None:
+def _wish(spot_number: str, ends_at: datetime) -> Wish:
+    return Wish(Booking.Kind.INSTANT, spot_number.strip(), (), "", None, ends_at)
+
+
+def _quote(lot: Lot, ends_at: datetime, now: datetime, spot: str) -> quotes.Quote | None:
     try:
-        return offers.quote(lot, now, ends_at, now=now, kind=Booking.Kind.INSTANT, spot_number=spot)
-    except pricing.NoPrice:
+        return quotes.quote(lot, _wish(spot, ends_at), now=now)
+    except (BookingRefused, BadBooking):
         return None

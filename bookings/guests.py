@@ -54,6 +54,7 @@ def book(
     plate: str,
     email: str = "",
     language: str = "",
+    quote: str = "",
     now: datetime,
 ) -> Booking:
     """Park as a guest, from now. The key's first booking makes the guest; refusals make nobody.
@@ -78,6 +79,7 @@ def book(
             spot_number=spot_number,
             ends_at=ends_at,
             plate=plate,
+            quote=quote,
             now=now,
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -20,10 +20,11 @@ from django_htmx.http import HttpResponseClientRedirect, replace_url
 from accounts.http import Request
 from accounts.models import User, Vehicle
 from accounts.plates import normalise_plate
-from bookings import availability, offers, plan, review_views, services
+from bookings import availability, offers, plan, quotes, review_views, services
 from bookings.errors import BadBooking, BookingRefused
 from bookings.forms import BookForm, SearchForm
 from bookings.models import Booking
+from bookings.promises import Wish
 from lots import clock, hours, rates
 from lots.models import Lot
 from lots.services import tariff_at
@@ -84,7 +85,7 @@ def quote(request: Request, slug: str) -> HttpResponse:
     now = timezone.now()
     lot = _listed(slug)
     form = _asked(request, lot, now)
-    return render(request, "lots/_quote.html", {"lot": lot, "now": now, **_quote(lot, form, now)})
+    return render(request, "lots/_quote.html", {"lot": lot, "now": now, **_quote(request, lot, form, now)})
 
 
 @login_not_required
@@ -108,14 +109,18 @@ def wait(request: Request, slug: str) -> HttpResponse:
     return _order(request, lot, BookForm(request.POST, lot=lot, now=now), _join, now)
 
 
-def _book(driver: User, lot: Lot, order: dict[str, Any], now: datetime) -> str:
-    booking = services.book(lot_id=lot.pk, driver=driver, now=now, **order)
+def _book(request: Request, lot: Lot, order: dict[str, Any], now: datetime) -> str:
+    def book(token: str) -> Booking:
+        return services.book(lot_id=lot.pk, driver=request.user, now=now, quote=token, **order)
+
+    wish, token = _as_wish(order, order["vehicle_kind"]), request.POST.get("quote", "")
+    booking = quotes.book_as_shown(book, lot, wish, token, now=now)
     return reverse("bookings:detail", args=[booking.reference])
 
 
-def _join(driver: User, lot: Lot, order: dict[str, Any], now: datetime) -> str:
+def _join(request: Request, lot: Lot, order: dict[str, Any], now: datetime) -> str:
     wish = {name: value for name, value in order.items() if name not in ("kind", "spot_number")}
-    entry = services.join(lot_id=lot.pk, driver=driver, now=now, **wish)
+    entry = services.join(lot_id=lot.pk, driver=request.user, now=now, **wish)
     return reverse("bookings:waiting", args=[entry.reference])
 
 
@@ -129,7 +134,7 @@ def _order(
         if form.is_valid():
             order["vehicle_kind"] = _vehicle_kind(request.user, order["plate"])
             try:
-                return _to(request, command(request.user, lot, order, now))
+                return _to(request, command(request, lot, order, now))
             except BookingRefused as refused:
                 refusal, status = refused, 409
             except BadBooking as bad:
@@ -196,7 +201,9 @@ def _usual_plate(request: Request) -> str:
 
 def _vehicle_kind(driver: User, plate: str) -> str:
     """A plate of one of the driver's own vehicles says what comes: a van gets no spot for motorcycles."""
-    vehicle = driver.vehicles.filter(plate_normalised=normalise_plate(plate)).first() if plate else None
+    if not plate or not driver.is_authenticated:
+        return ""
+    vehicle = driver.vehicles.filter(plate_normalised=normalise_plate(plate)).first()
     return vehicle.kind if vehicle else ""
 
 
@@ -225,7 +232,7 @@ def _page(request: Request, lot: Lot, form: BookForm, now: datetime) -> dict[str
         "week": [(day, text, day == today) for day, text in hours.describe(lot.opening_hours)],
         **review_views.shown(request.user, lot),
         **_plan(request, lot, form, now),
-        **_quote(lot, form, now),
+        **_quote(request, lot, form, now),
     }
 
 
@@ -244,7 +251,7 @@ def _plan(request: Request, lot: Lot, form: BookForm, now: datetime) -> dict[str
         availability.alternatives(lot, starts_at, ends_at, now=now, features=features) if is_full else []
     )
     kept = request.GET.copy()
-    for name in ("spot", "section", "csrfmiddlewaretoken"):
+    for name in ("spot", "section", "csrfmiddlewaretoken", "quote"):
         kept.pop(name, None)
     opens_at = None if is_open else lot.hours.next_opening(starts_at, lot.zone)
     facts = [(spot.pk, spot.number, status) for spot, status in statuses]
@@ -278,20 +285,49 @@ def _features(form: BookForm) -> tuple[str, ...]:
     return form.cleaned_data.get("features", ()) if form.is_bound and form.is_valid() else ()
 
 
-def _quote(lot: Lot, form: BookForm, now: datetime) -> dict[str, Any]:
-    period = _period(lot, form, now)
-    if period is None:
-        return {"price": None}
-    asked = form.cleaned_data if form.is_bound else form.initial
-    price = offers.quote(
-        lot,
-        *period,
-        now=now,
-        kind=asked["kind"],
-        spot_number=asked.get("spot", ""),
-        features=asked.get("features", ()),
+def _quote(request: Request, lot: Lot, form: BookForm, now: datetime) -> dict[str, Any]:
+    """What the form's wish would cost, or why it cannot be had at any price."""
+    wish = _wish(request, lot, form, now)
+    try:
+        return {"quote": quotes.quote(lot, wish, now=now) if wish else None}
+    except (BookingRefused, BadBooking) as why:
+        return {"quote": None, "why": why}
+
+
+def _wish(request: Request, lot: Lot, form: BookForm, now: datetime) -> Wish | None:
+    """What the form asks for; None while it cannot be told."""
+    if not form.is_bound:
+        order = _proposed(lot, form, now)
+    elif not form.is_valid():
+        return None
+    else:
+        order = form.order()
+        if not form.is_valid():
+            return None
+    return _as_wish(order, _vehicle_kind(request.user, order["plate"]))
+
+
+def _proposed(lot: Lot, form: BookForm, now: datetime) -> dict[str, Any]:
+    """What the form proposes by itself, as BookForm.order() says it."""
+    asked = form.initial
+    if asked["kind"] == Booking.Kind.INSTANT:
+        period = {"starts_at": None, "ends_at": now + timedelta(minutes=asked["stay"])}
+    else:
+        times = {"starts_at": asked["starts"], "ends_at": asked["ends"]}
+        period = {name: clock.first_reaching(at, lot.zone) for name, at in times.items()}
+    spot, plate = asked["spot"], asked["plate"]
+    return {"kind": asked["kind"], **period, "spot_number": spot, "plate": plate, "features": ()}
+
+
+def _as_wish(order: dict[str, Any], vehicle_kind: str) -> Wish:
+    return Wish(
+        kind=order["kind"],
+        spot_number=order["spot_number"].strip(),
+        features=tuple(order["features"]),
+        vehicle_kind=vehicle_kind,
+        starts_at=order["starts_at"],
+        ends_at=order["ends_at"],
     )
-    return {"price": price}
 
 
 def _blame(form: BookForm, bad: BadBooking) -> None:
@@ -306,7 +342,8 @@ def _blame(form: BookForm, bad: BadBooking) -> None:
 def _sign_in_first(request: Request, lot: Lot) -> HttpResponse:
     """A guest's form survives signing in: the address they come back to fills it in again."""
     fields = request.POST.copy()
-    fields.pop("csrfmiddlewaretoken", None)
+    for name in ("csrfmiddlewaretoken", "quote"):  # the page they come back to shows a price of its own
+        fields.pop(name, None)
     back = f"{reverse('lots:detail', args=[lot.slug])}?{fields.urlencode()}"
     return _to(request, redirect_to_login(back).url)
 

@@ -16,7 +16,6 @@ from lots import clock, rates
 from lots.distance import distance_km
 from lots.models import Lot, LotQuerySet, Review, Spot, SpotQuerySet, Tariff
 from lots.review_models import Rating
-from lots.services import tariff_at
 
 FEW = 5
 UNRATED = Rating()
@@ -63,7 +62,7 @@ class Offer:
     free: int
     capacity: int
     is_open: bool
-    price: Decimal
+    price: Decimal | None  # None: the tariff sells nothing for that time
     rating: Rating = UNRATED
     distance_km: float | None = None
 
@@ -107,7 +106,7 @@ def in_order(wish: Wish, *, now: datetime) -> LotQuerySet | list[Lot]:
     if wish.sort == "free":
         worked_out.sort(key=lambda offer: (not usable[offer.lot.pk], -offer.free))
     else:
-        worked_out.sort(key=lambda offer: (not usable[offer.lot.pk], offer.price))
+        worked_out.sort(key=lambda offer: (not usable[offer.lot.pk], offer.price is None, offer.price or 0))
     return [offer.lot for offer in worked_out]
 
 
@@ -172,30 +171,9 @@ def hourly(lots: Sequence[Lot], now: datetime) -> dict[int, rates.HourlyPrice | 
     }
 
 
-def _price(lot: Lot, tariff: Tariff | None, window: tuple[datetime, datetime]) -> Decimal:
+def _price(lot: Lot, tariff: Tariff | None, window: tuple[datetime, datetime]) -> Decimal | None:
     found = tariff.rates if tariff else lot.simple_rates()
-    return pricing.price(found, *window, zone=lot.zone).total
-
-
-def quote(
-    lot: Lot,
-    starts_at: datetime,
-    ends_at: datetime,
-    *,
-    now: datetime,
-    kind: str,
-    spot_number: str = "",
-    features: tuple[str, ...] = (),
-) -> pricing.Price:
-    """What booking this window now would cost, line by line, on the spot that would be given."""
-    free = availability.free_spots(starts_at, ends_at, now=now, lots=[lot.pk], features=features)
-    if spot_number:
-        free = free.filter(number__iexact=spot_number)
-    spot = free.cheapest_first().first()
-    return pricing.price(
-        tariff_at(lot, now).rates,
-        starts_at,
-        ends_at,
-        zone=lot.zone,
-        spot_kind=spot.kind if spot else "",
-    )
+    try:
+        return pricing.price(found, *window, zone=lot.zone).total
+    except pricing.NoPrice:
+        return None

@@ -46,12 +46,15 @@ class Promise:
     total: str
     expires_at: str
 
-    def check(self, lot_id: int, wish: Wish) -> None:
-        """Raises BadBooking where something else is to be booked than was priced."""
-        if (lot_id, *_asked(wish)) != (
+    def is_for(self, lot_id: int, wish: Wish) -> bool:
+        return (lot_id, *_asked(wish)) == (
             self.lot_id, self.kind, self.spot_number, self.features, self.vehicle_kind,
             self.starts_at, self.ends_at,
-        ):  # fmt: skip
+        )  # fmt: skip
+
+    def check(self, lot_id: int, wish: Wish) -> None:
+        """Raises BadBooking where something else is to be booked than was priced."""
+        if not self.is_for(lot_id, wish):
             raise BadBooking(
                 "quote", _("This quote is for something else: ask for a new one."), code="quote_mismatch"
             )
@@ -87,20 +90,25 @@ def promise(
     return signing.dumps(asdict(promised), salt=SALT, compress=True)
 
 
-def read(token: str, *, now: datetime) -> Promise:
+def shown(token: str) -> Promise | None:
+    """What was promised once, expired or not; None where it is no promise of ours."""
     try:
-        if len(token) > LONGEST:
-            raise signing.BadSignature
-        promised = Promise(**signing.loads(token, salt=SALT))
-    except (signing.BadSignature, TypeError, ValueError) as error:
-        raise BadBooking("quote", _("This is no quote of ours."), code="quote_invalid") from error
+        return Promise(**signing.loads(token, salt=SALT)) if len(token) <= LONGEST else None
+    except (signing.BadSignature, TypeError, ValueError):
+        return None
+
+
+def read(token: str, *, now: datetime) -> Promise:
+    promised = shown(token)
+    if promised is None:
+        raise BadBooking("quote", _("This is no quote of ours."), code="quote_invalid")
     if datetime.fromisoformat(promised.expires_at) <= now:
         raise BadBooking("quote", _("This quote has expired: ask for a new one."), code="quote_expired")
     return promised
 
 
 def _asked(wish: Wish) -> tuple[str, str, list[str], str, str, str]:
-    """As it is signed and compared. An instant stay starts whenever it is booked."""
+    """As it is signed and compared. An instant stay starts when it is booked, and is priced when it ends."""
 
     def moment(at: datetime | None) -> str:
         return str(at.timestamp()) if at else ""
@@ -111,5 +119,5 @@ def _asked(wish: Wish) -> tuple[str, str, list[str], str, str, str]:
         sorted(wish.features),
         wish.vehicle_kind,
         moment(wish.starts_at),
-        moment(wish.ends_at),
+        moment(wish.ends_at) if wish.kind == Booking.Kind.RESERVED else "",
     )

@@ -44,7 +44,16 @@ class MomentFilter(django_filters.Filter):
         super().__init__(field_name=field_name, lookup_expr=lookup_expr, **kwargs)
 
 
+class Repeatable(forms.TextInput):
+    """`state=held&state=active` is `state=held,active`."""
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
+        return ",".join(data.getlist(name)) if hasattr(data, "getlist") else data.get(name)
+
+
 class ChoicesFormField(forms.CharField):
+    widget = Repeatable
+
     def __init__(self, *, choices: Any, **kwargs: Any):
         self.known = [code for code, _label in choices]
         super().__init__(**{"max_length": 200, **kwargs})
@@ -64,7 +73,7 @@ class ChoicesFormField(forms.CharField):
 
 @extend_schema_field(OpenApiTypes.STR)
 class ChoicesFilter(django_filters.Filter):
-    """Several of a few known codes, separated by commas."""
+    """Several of a few known codes, separated by commas or in a parameter each."""
 
     field_class = ChoicesFormField
 

@@ -34,8 +34,14 @@ from lots.distance import distance_km
 from lots.models import FEATURES, Lot, Spot
 
 LONGEST_WINDOW = timedelta(days=366)
-# What `ordering` calls things, and the column behind it.
-ORDERINGS = {"name": "name", "price": "price_per_hour", "free": "free_count", "distance": "distance_km"}
+# What `ordering` calls things, and the column behind it. "price" is the older name of "price_per_hour".
+ORDERINGS = {
+    "name": "name",
+    "price_per_hour": "price_per_hour",
+    "price": "price_per_hour",
+    "free": "free_count",
+    "distance": "distance_km",
+}
 
 
 def check_window(starts_at: datetime | None, ends_at: datetime | None) -> None:
@@ -58,6 +64,8 @@ class LotForm(WindowForm):
     def clean(self) -> dict[str, Any]:
         data = super().clean()
         has_lat, has_lon = data.get("lat") is not None, data.get("lon") is not None
+        if self.has_error("lat") or self.has_error("lon"):
+            return data  # given, and said to be wrong
         if has_lat != has_lon:
             missing = "lon" if has_lat else "lat"
             self.add_error(missing, ValidationError("Give both lat and lon.", code="required"))

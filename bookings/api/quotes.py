@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
@@ -69,19 +70,20 @@ class QuoteView(NotKept):
     def post(self, request: Request) -> Response:
         data = QuoteInput(data=request.data)
         data.is_valid(raise_exception=True)
-        return Response(_json(quotes.quote(data.validated_data["lot"], data.wish(), now=timezone.now())))
+        now = timezone.now()
+        return Response(_json(quotes.quote(data.validated_data["lot"], data.wish(), now=now), now))
 
 
-def _json(quote: quotes.Quote) -> dict[str, Any]:
+def _json(quote: quotes.Quote, now: datetime) -> dict[str, Any]:
     currency = quote.price.currency
     return {
         "lot": quote.lot.slug,
-        "kind": quote.kind,
+        "kind": quote.wish.kind,
         "spot": quote.spot.number if quote.spot else None,
         "starts_at": fields.utc(quote.starts_at),
         "ends_at": fields.utc(quote.ends_at),
         "local": fields.local(quote.lot, quote.starts_at, quote.ends_at),
-        "free": quote.free,
+        "free": quote.free.count(),
         "price": {
             "total": fields.amount(quote.price.total, currency),
             "currency": currency,
@@ -89,5 +91,5 @@ def _json(quote: quotes.Quote) -> dict[str, Any]:
         },
         "quote": quote.token,
         "expires_at": fields.utc(quote.expires_at),
-        "alternatives": [alternative_json(alternative) for alternative in quote.alternatives],
+        "alternatives": [alternative_json(alternative) for alternative in quote.alternatives(now=now)],
     }

@@ -171,6 +171,7 @@ def test_my_bookings_are_mine_newest_first(as_alice: Any, lot: Any, alice: Any, 
     [
         ({"state": "cancelled"}, [2]),
         ({"state": "cancelled,confirmed"}, [2, 1, 0]),
+        ({"state": ["cancelled", "confirmed"]}, [2, 1, 0]),
         ({"lot": "alexanderplatz"}, [2, 1, 0]),
         ({"lot": "other"}, []),
         ({"from": at(4)}, [2, 1]),
