@@ -25,8 +25,16 @@ os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 def django_db_modify_db_settings(
     django_db_modify_db_settings_parallel_suffix: None, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """SQLite's tests run on a file: locks between threads are only real there."""
+    """SQLite's tests run on a file: locks between threads are only real there.
+
+    And no commit of a test waits for the disk: what a power cut or a kill would lose is asked of the real
+    processes, with the real settings, in tests/reliability.
+    """
+    options = connection.settings_dict["OPTIONS"]
+    if connection.vendor == "postgresql":
+        options["options"] += " -c synchronous_commit=off"
     if connection.vendor == "sqlite":
+        options["init_command"] = options["init_command"].replace("synchronous=FULL", "synchronous=OFF")
         connections["default"].settings_dict["TEST"]["NAME"] = str(
             tmp_path_factory.mktemp("db") / "test.sqlite3"
         )

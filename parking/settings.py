@@ -399,6 +399,7 @@ MAIL_BUILDERS = {
     "reports/email/monthly": "reports.mail_content.monthly",
     "reports/email/daily": "reports.mail_content.daily",
     "reports/email/monthly_lots": "reports.mail_content.monthly_lots",
+    "reports/email/export_failed": "reports.mail_content.export_failed",
 }
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Parkwell <parkwell@localhost>")
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import flatten
 from django.core.exceptions import PermissionDenied
@@ -20,10 +21,15 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, MultipleChoicesDropdownFilter
 from unfold.decorators import action, display
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import (
+    UnfoldAdminSelectMultipleWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from accounts.models import User
 from bookings.admin.base import operator
+from lots.models import Lot
 from reports import exports
 from reports.export_forms import ExportForm
 from reports.export_models import Export, Kind
@@ -32,10 +38,19 @@ COLOURS = {"queued": "info", "running": "warning", "done": "success", "failed": 
 
 
 class AllDataForm(ExportForm):
-    """The same questions in the back office's look."""
+    """The same questions in the back office's look, and which lots."""
 
-    def __init__(self, *args: Any, **kwargs: Any):
+    lots = forms.ModelMultipleChoiceField(
+        label=_("Only of these lots"),
+        queryset=Lot.objects.none(),
+        required=False,
+        widget=UnfoldAdminSelectMultipleWidget(attrs={"size": 8}),
+        help_text=_("None chosen: of all lots you run."),
+    )
+
+    def __init__(self, *args: Any, operator: User, **kwargs: Any):
         super().__init__(*args, kind=Kind.ALL_DATA, zone=ZoneInfo("UTC"), **kwargs)
+        self.fields["lots"].queryset = Lot.objects.run_by(operator).order_by("name")  # type: ignore[attr-defined]
         choices = self.fields["format"].choices  # type: ignore[attr-defined]
         self.fields["format"].widget = UnfoldAdminSelectWidget(choices=choices)
         for name in ("first_day", "last_day"):
@@ -57,6 +72,7 @@ class ExportAdmin(ModelAdmin):
     fields = [
         ("owner", "kind", "format"),
         ("period_from", "period_until"),
+        "of_lots",
         ("state_label", "done_so_far", "rows"),
         ("file_size", "expires_at"),
         "why",
@@ -80,6 +96,13 @@ class ExportAdmin(ModelAdmin):
     def has_all_data_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return exports.may_export_all(operator(request))
 
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Looks again by itself while one's own file is being made: how far it is, and then the link."""
+        response = super().changelist_view(request, extra_context)
+        if Export.objects.of(operator(request)).unfinished().exists():
+            response["Refresh"] = "3"
+        return response
+
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view(self.ask_for_all)
         return [path("all-data/", view, name="reports_export_all_data"), *super().get_urls()]
@@ -91,7 +114,7 @@ class ExportAdmin(ModelAdmin):
     def ask_for_all(self, request: HttpRequest) -> HttpResponse:
         if not self.has_all_data_permission(request):
             raise PermissionDenied
-        form = AllDataForm(request.POST or None)
+        form = AllDataForm(request.POST or None, operator=operator(request))
         if form.is_valid():
             try:
                 exports.ask(
@@ -99,6 +122,7 @@ class ExportAdmin(ModelAdmin):
                     kind=Kind.ALL_DATA,
                     format=form.cleaned_data["format"],
                     period=form.period(),
+                    lots=[lot.slug for lot in form.cleaned_data["lots"]],
                     now=timezone.now(),
                 )
             except exports.ExportUnderWay as refusal:
@@ -142,6 +166,10 @@ class ExportAdmin(ModelAdmin):
     @display(description=_("progress"), ordering="progress")
     def done_so_far(self, export: Export) -> str:
         return f"{export.progress} %"
+
+    @display(description=_("lots"))
+    def of_lots(self, export: Export) -> str:
+        return ", ".join(export.lots.order_by("name").values_list("name", flat=True)) or "–"
 
     @display(description=_("size"))
     def file_size(self, export: Export) -> str:

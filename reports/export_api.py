@@ -14,7 +14,7 @@ from rest_framework.reverse import reverse
 
 from accounts.answers import NotKept, user_of
 from accounts.models import User
-from accounts.strict import StrictSerializer
+from accounts.strict import StrictSerializer, StrictTextField
 from bookings.api import fields
 from bookings.idempotency import Idempotent
 from reports import exports
@@ -33,6 +33,13 @@ class ExportInput(StrictSerializer):
     )
     to = fields.MomentField(
         required=False, allow_null=True, help_text="Only bookings that start, and payments begun, before it"
+    )
+
+    lots = serializers.ListField(
+        child=StrictTextField(max_length=140),
+        max_length=500,
+        required=False,
+        help_text="all-data: only of these lots, by their slugs; without it, of all lots you run",
     )
 
 
@@ -55,6 +62,7 @@ class ErrorField(serializers.Field):
 
 class ExportSerializer(serializers.ModelSerializer):
     status = serializers.ChoiceField(source="state", choices=State.choices)
+    lots = serializers.SlugRelatedField("slug", many=True, read_only=True)
     url = serializers.SerializerMethodField()
     error = ErrorField(source="*", read_only=True)
     created_at = fields.MomentField()
@@ -64,7 +72,7 @@ class ExportSerializer(serializers.ModelSerializer):
     class Meta:
         model = Export
         fields = [
-            *("id", "kind", "format", "status", "progress", "rows", "size", "url", "error"),
+            *("id", "kind", "format", "lots", "status", "progress", "rows", "size", "url", "error"),
             *("created_at", "finished_at", "expires_at"),
         ]
 
@@ -79,6 +87,7 @@ _JUST_ASKED = {
     "id": "1f0c7d52-6c55-4f0e-9f0b-0a8e3c1f5d11",
     "kind": "own-bookings",
     "format": "csv",
+    "lots": [],
     "status": "queued",
     "progress": 0,
     "rows": 0,
@@ -108,7 +117,9 @@ READY = OpenApiExample("Done", _READY, response_only=True, status_codes=["200"])
 FAILED = OpenApiExample("Failed", _FAILED, response_only=True, status_codes=["200"])
 JUST_ASKED = OpenApiExample("Just asked for", _JUST_ASKED, response_only=True, status_codes=["202"])
 ASK_OWN = OpenApiExample("My bookings", {"kind": "own-bookings", "format": "csv"}, request_only=True)
-ASK_ALL = OpenApiExample("Staff: all data", {"kind": "all-data", "format": "zip"}, request_only=True)
+ASK_ALL = OpenApiExample(
+    "Staff: all data", {"kind": "all-data", "format": "zip", "lots": ["alexanderplatz"]}, request_only=True
+)
 
 
 @extend_schema_view(retrieve=extend_schema(examples=[READY, FAILED]))
@@ -125,7 +136,7 @@ class ExportViewSet(
     def get_queryset(self) -> QuerySet[Export]:
         if not isinstance(self.request.user, User):  # the schema is drawn for nobody
             return self.queryset
-        return Export.objects.of(self.request.user)
+        return Export.objects.of(self.request.user).prefetch_related("lots")
 
     @extend_schema(
         request=ExportInput, responses={202: ExportSerializer}, examples=[ASK_OWN, ASK_ALL, JUST_ASKED]
@@ -143,6 +154,7 @@ class ExportViewSet(
             kind=wish["kind"],
             format=wish.get("format", ""),
             period=(wish.get("from"), wish.get("to")),
+            lots=wish.get("lots", ()),
             now=timezone.now(),
         )
         address = reverse("api:export-detail", args=[export.pk], request=request)

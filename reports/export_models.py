@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
+from lots.models import Lot
 
 
 class State(models.TextChoices):
@@ -75,6 +76,8 @@ class Export(models.Model):
     # Only bookings and payments of this time, half-open; None is open on that side.
     period_from = models.DateTimeField(_("from"), null=True, blank=True)
     period_until = models.DateTimeField(_("until"), null=True, blank=True)
+    # Only of these lots, for all data; none named: of every lot its owner runs.
+    lots = models.ManyToManyField(Lot, related_name="+", blank=True, verbose_name=_("lots"))
     state = models.CharField(_("state"), max_length=7, choices=State, default=State.QUEUED)
     # Percent of the rows; 100 means that the file is there.
     progress = models.PositiveSmallIntegerField(_("progress (%)"), default=0)

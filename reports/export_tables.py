@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 
 from accounts.models import User, Vehicle
 from bookings.models import Booking
@@ -49,10 +49,13 @@ def own_bookings(export: Export) -> Sheet:
 
 
 def all_data(export: Export) -> list[Sheet]:
-    """Of the lots the owner runs, and only the tables their role lets them view."""
+    """Of the lots the owner runs, or those named; and only the tables their role lets them view."""
     owner = export.owner
-    lots = Lot.objects.run_by(owner).values("pk")
-    people = known_to(owner).values("pk")
+    run, people = Lot.objects.run_by(owner), known_to(owner)
+    if named := list(export.lots.values_list("pk", flat=True)):
+        run = run.filter(pk__in=named)
+        people = people.filter(Exists(Booking.objects.filter(driver=OuterRef("pk"), lot__in=named)))
+    lots = run.values("pk")
     bookings = within(Booking.objects.filter(lot__in=lots), export)
     payments = Payment.objects.filter(booking__lot__in=lots)
     if export.period_from:
@@ -61,14 +64,14 @@ def all_data(export: Export) -> list[Sheet]:
         payments = payments.filter(created_at__lt=export.period_until)
     refunds = Prefetch("refunds", Refund.objects.order_by("created_at", "pk"))
     found = {
-        "accounts.view_user": Sheet("users", USER_FIELDS, known_to(owner), _user),
+        "accounts.view_user": Sheet("users", USER_FIELDS, people, _user),
         "accounts.view_vehicle": Sheet(
             "vehicles",
             VEHICLE_FIELDS,
-            Vehicle.objects.filter(driver__in=people).select_related("driver"),
+            Vehicle.objects.filter(driver__in=people.values("pk")).select_related("driver"),
             _vehicle,
         ),
-        "lots.view_lot": Sheet("lots", LOT_FIELDS, Lot.objects.run_by(owner), _lot),
+        "lots.view_lot": Sheet("lots", LOT_FIELDS, run, _lot),
         "lots.view_spot": Sheet(
             "spots", SPOT_FIELDS, Spot.objects.filter(lot__in=lots).select_related("lot"), _spot
         ),

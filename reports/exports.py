@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import IO
 from urllib.parse import urlencode
@@ -28,6 +28,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts import limits, outbox
 from accounts.models import User
 from bookings.errors import BadBooking, BookingRefused
+from lots.models import Lot
 from reports import export_files
 from reports.export_models import FORMATS, Export, ExportQuerySet, Format, Kind, State
 from reports.export_pdf import TooManyForPaper
@@ -43,6 +44,7 @@ ATTEMPTS = 3
 WAIT = timedelta(seconds=10)  # until the next attempt, times the number of attempts
 # A worker has four threads; the other sweeps need some.
 AT_A_TIME = 2
+TOLD_WITHIN = timedelta(days=2)  # that it failed; afterwards nobody waits for it
 TOLD_EVERY = 0.5  # seconds; progress is a write
 LARGEST_ATTACHMENT = 100_000  # bytes
 STRAY = timedelta(minutes=15)  # a file no row knows is older than that when it is thrown away
@@ -91,9 +93,13 @@ def ask(
     kind: str,
     format: str = "",
     period: tuple[datetime | None, datetime | None] = (None, None),
+    lots: Sequence[str] = (),
     now: datetime,
 ) -> Export:
-    """Owe somebody a file. Raises ExportUnderWay, BadBooking, PermissionDenied, TooOften."""
+    """Owe somebody a file. Raises ExportUnderWay, BadBooking, PermissionDenied, TooOften.
+
+    `lots` are slugs of lots they run, and make all data that of these lots.
+    """
     if kind == Kind.ALL_DATA and not may_export_all(owner):
         raise PermissionDenied
     format = format or FORMATS[kind][0]
@@ -102,6 +108,7 @@ def ask(
         raise BadBooking("format", f"This can be had as {choices}.", code="invalid_choice")
     if all(period) and period[0] >= period[1]:  # type: ignore[operator]
         raise BadBooking("to", "The end lies after the start.", code="end_before_start")
+    named = _named(lots, owner, kind)
     try:
         with transaction.atomic():
             # The constraint decides between two that ask at once; only what is made counts for the limit.
@@ -113,12 +120,22 @@ def ask(
                 period_until=period[1],
                 created_at=now,
             )
+            export.lots.set(named)
             limit = limits.EXPORT_STAFF if owner.is_staff else limits.EXPORT
             limits.take((limit, str(owner.pk)))
             return export
     except IntegrityError as error:
         other = Export.objects.of(owner).unfinished().first()
         raise ExportUnderWay(export=str(other.pk) if other else None) from error
+
+
+def _named(slugs: Sequence[str], owner: User, kind: str) -> list[Lot]:
+    if slugs and kind != Kind.ALL_DATA:
+        raise BadBooking("lots", "Lots can be chosen for all data only.", code="invalid_choice")
+    found = list(Lot.objects.run_by(owner).filter(slug__in=slugs)) if slugs else []
+    if strange := set(slugs) - {lot.slug for lot in found}:
+        raise BadBooking("lots", f"You run no lot {min(strange)[:40]}.", code="does_not_exist")
+    return found
 
 
 # --- Making ---
@@ -266,12 +283,30 @@ def _way_to(export: Export) -> str:
     """A mail can be passed on: other people's data is fetched behind the back office's second factor."""
     assert export.expires_at  # noqa: S101  for the type checker
     if export.kind == Kind.ALL_DATA:
-        return reverse("admin:reports_export_changelist")
+        return _place(export)
     return path(export, until=export.expires_at)
 
 
 def _fail(export: Export, code: str, now: datetime) -> None:
-    _still_mine(export).update(state=State.FAILED, error_code=code, finished_at=now, locked_until=None)
+    """Whoever waits for the file is told: not by a page alone, which they may have closed."""
+    with transaction.atomic():
+        facts = {"state": State.FAILED, "error_code": code, "finished_at": now}
+        if _still_mine(export).update(locked_until=None, **facts):
+            outbox.owe(
+                template="reports/email/export_failed",
+                recipient=export.owner.email,
+                user=export.owner,
+                event=f"export:{export.pk}:failed",
+                context={"kind": export.kind, "code": code, "path": _place(export)},
+                now=now,
+                expires_at=now + TOLD_WITHIN,
+            )
+
+
+def _place(export: Export) -> str:
+    """Where its owner sees their exports, and asks for another."""
+    is_all = export.kind == Kind.ALL_DATA
+    return reverse("admin:reports_export_changelist") if is_all else reverse("exports:list")
 
 
 # --- The file ---

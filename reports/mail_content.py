@@ -13,6 +13,7 @@ from accounts.outbox import Content, NotWanted
 from bookings.models import Booking, State
 from reports import figures, lines, people, tables, unsubscribe
 from reports.days import Days, zone_of
+from reports.exports import REASONS
 from reports.mails import lots_of
 from reports.models import JobRun
 from reports.scope import Scope
@@ -63,6 +64,13 @@ def monthly_lots(notice: Notice) -> Content:
     name = f"parkwell-lots-{month.first:%Y-%m}.csv"
     file = tables.lots_csv(lots_of(user), month, now=notice.not_before)
     return _content(user, _of_lots(user, month, notice.not_before), name, file)
+
+
+def export_failed(notice: Notice) -> Content:
+    """Why there is no file, in the reader's language."""
+    if notice.user is None or not notice.user.is_active:
+        raise NotWanted("Nobody is there any more; not sent.")
+    return Content(context={"reason": str(REASONS[notice.context["code"]])})
 
 
 def _of_lots(user: User, period: Days, now: datetime) -> dict[str, Any]:

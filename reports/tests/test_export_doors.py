@@ -188,24 +188,26 @@ def test_all_data_is_not_on_the_drivers_pages(client, olga):
 
 
 @pytest.mark.django_db
-def test_the_back_office_starts_and_lists_exports(client, olga, alice):
-
+def test_the_back_office_starts_and_lists_exports(client, olga, alice, lot):
     verify(client, olga)
     made(alice)
     assert "/admin/reports/export/export_all_data" in client.get("/admin/reports/export/").content.decode()
 
     assert client.get("/admin/reports/export/all-data/").status_code == 200
     assert client.post("/admin/reports/export/all-data/", {"format": "pdf"}).status_code == 422
-    answer = client.post("/admin/reports/export/all-data/", {"format": "zip"}, follow=True)
+    answer = client.post("/admin/reports/export/all-data/", {"format": "zip", "lots": [lot.pk]}, follow=True)
 
     assert "The file is being made" in answer.content.decode()
+    assert answer["Refresh"] == "3"
     exports.make_due(now=timezone.now())
-    page = client.get("/admin/reports/export/").content.decode()
+    later = client.get("/admin/reports/export/")
+    assert "Refresh" not in later
+    page = later.content.decode()
     links = re.findall(r'href="(/exports/[^"]+)"', page)
     mine = Export.objects.get(kind="all-data")
     # A superuser sees that Alice exported, but is given no link to it.
     assert [link.partition("?")[0] for link in links] == [f"/exports/{mine.pk}/file/"]
-    assert client.get(f"/admin/reports/export/{mine.pk}/change/").status_code == 200
+    assert lot.name in client.get(f"/admin/reports/export/{mine.pk}/change/").content.decode()
 
 
 @pytest.mark.django_db

@@ -127,6 +127,23 @@ def test_an_operator_of_some_lots_gets_those_and_a_viewer_no_people(lot, alice, 
 
 
 @pytest.mark.django_db
+def test_all_data_of_some_lots_is_theirs_and_of_who_booked_there(olga, alice, stays):
+    other, carol = make_lot(1, name="Other"), make_user("carol")
+    stay = services.release(park(other, carol, now=NOW - 3 * HOUR), by=carol, now=NOW - HOUR)
+    for booking in (stay, stays.first()):
+        services.record_desk_payment(booking, method="cash", by=olga, now=NOW)
+
+    files = zipfile.ZipFile(io.BytesIO(content(made(olga, kind="all-data", lots=[other.slug]))))
+
+    def column(sheet: str, name: str) -> list[str]:
+        return [row[name] for row in rows_of(files.read(f"{sheet}.csv"))]
+
+    assert column("lots", "slug") == column("spots", "lot") == column("bookings", "lot") == [other.slug]
+    assert column("users", "email") == [carol.email]
+    assert column("payments", "booking") == [stay.reference]
+
+
+@pytest.mark.django_db
 def test_formulas_are_inert_in_every_file(olga, lot):
     Vehicle.objects.create(driver=olga, plate="=1", plate_normalised="1")
     for number, text in enumerate(FORMULAS):

@@ -8,13 +8,15 @@ import pytest
 from django.core.files.storage import storages
 from django.db import OperationalError, connection
 
-from accounts import limits
+from accounts import limits, outbox
+from accounts.models import Notice
 from bookings.errors import BadBooking
 from bookings.tests.api_support import client_for, post
 from bookings.tests.factories import HOUR, NOW, make_user
 from bookings.tests.test_race import at_once, tally
 from reports import export_files, export_tables, exports
 from reports.export_models import Export, State
+from reports.tests import snapshots
 from reports.tests.export_support import asked, fetched, made, rows_of
 
 
@@ -105,6 +107,7 @@ def test_a_fault_is_tried_again_and_then_told(alice, stays, monkeypatch, caplog)
     assert states == [State.QUEUED, State.QUEUED, State.FAILED]
     assert exports.link(export, now=NOW) is None
     assert export.error_code == "gave_up"
+    snapshots.check("export_failed", outbox.to_message(Notice.objects.get(event__startswith="export:")))
 
 
 @pytest.mark.django_db
@@ -117,6 +120,9 @@ def test_what_somebody_may_not_see_any_more_is_not_made(olga):
 
     export.refresh_from_db()
     assert (export.state, export.error_code) == (State.FAILED, "not_allowed")
+    told = outbox.to_message(Notice.objects.get(event__startswith="export:"))
+    assert told.subject == "The data export failed"
+    assert "http://localhost:8000/admin/reports/export/" in told.body
 
 
 @pytest.mark.django_db
@@ -207,6 +213,7 @@ def test_so_many_an_hour_and_refusals_are_not_counted(alice):
         ({"format": "zip"}, "format", "invalid_choice"),
         ({"owner": 1}, "owner", "unknown_field"),
         ({"from": "2027-01-01T00:00"}, "from", "naive_time"),
+        ({"lots": ["alexanderplatz"]}, "lots", "invalid_choice"),
         ({"from": "2027-01-02T00:00Z", "to": "2027-01-01T00:00Z"}, "to", "end_before_start"),
     ],
 )
@@ -231,3 +238,14 @@ def test_all_data_is_for_staff_whose_role_allows_it(as_alice, as_olga, api):
     assert (answer.status_code, answer.json()["format"]) == (202, "zip")
     with pytest.raises(BadBooking):
         asked(as_olga.handler._force_user, kind="all-data", format="pdf")
+
+
+@pytest.mark.django_db
+def test_lots_that_are_named_are_ones_own(as_olga, lot):
+    clerk = make_user("clerk", is_staff=True, is_superuser=True)
+    unknown = post(as_olga, "exports/", {"kind": "all-data", "lots": [lot.slug, "nowhere"]})
+    mine = post(as_olga, "exports/", {"kind": "all-data", "lots": [lot.slug]})
+
+    assert (unknown.status_code, unknown.json()["codes"]) == (400, {"lots": ["does_not_exist"]})
+    assert (mine.status_code, mine.json()["lots"]) == (202, [lot.slug])
+    assert asked(clerk, kind="all-data").lots.count() == 0
