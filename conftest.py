@@ -12,7 +12,7 @@ from django.db import connection, connections
 from django.test import Client
 
 from accounts.models import User
-from bookings import receipt_guards
+from bookings import archive_guards, receipt_guards
 from bookings.payments import guards as ledger_guards
 from bookings.tests import factories
 from lots.models import Lot
@@ -42,7 +42,7 @@ def django_db_modify_db_settings(
 
 @pytest.fixture(scope="session", autouse=True)
 def flush_past_the_ledger() -> Iterator[None]:
-    """Tests with real transactions empty all tables at their end, and ledger and receipts refuse to be.
+    """Tests with real transactions empty all tables at their end; ledger, receipts and archive refuse it.
 
     Its triggers stay as they are while a test runs; only Django's flush takes them off and puts them back.
     """
@@ -51,8 +51,9 @@ def flush_past_the_ledger() -> Iterator[None]:
 
     def without_triggers(self: Any, statements: list[str]) -> None:
         vendor = self.connection.vendor
-        off = [*ledger_guards.remove_statements(vendor), *receipt_guards.remove_statements(vendor)]
-        on = [*ledger_guards.install_statements(vendor), *receipt_guards.install_statements(vendor)]
+        kept = (archive_guards, ledger_guards, receipt_guards)
+        off = [statement for guard in kept for statement in guard.remove_statements(vendor)]
+        on = [statement for guard in kept for statement in guard.install_statements(vendor)]
         flush(self, [*off, *statements, *on])
 
     with pytest.MonkeyPatch.context() as patch:

@@ -53,7 +53,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     date_joined = models.DateTimeField(_("joined"), default=timezone.now)
     timezone = models.CharField(_("time zone"), max_length=64, blank=True)
     # All mails that are not about a booking or the account; every one of them carries a link that ends them.
-    wants_reminders = models.BooleanField(_("reminders and reports by mail"), default=True)
+    # The database knows the default as well: during an upgrade the release before goes on signing people up.
+    wants_reminders = models.BooleanField(_("reminders and reports by mail"), default=True, db_default=True)
     is_staff = models.BooleanField(_("operator"), default=False)
     is_active = models.BooleanField(_("active"), default=True)
     # In a row. After a hundred the password alone is refused until it is reset.

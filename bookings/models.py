@@ -88,6 +88,9 @@ class BookingQuerySet(models.QuerySet["Booking"]):
     def over(self) -> BookingQuerySet:
         return self.in_state(*OVER)
 
+    def archived(self) -> BookingQuerySet:
+        return self.exclude(archived_at=None)
+
     # What the clock looks for
 
     def holds_over(self, now: datetime) -> BookingQuerySet:
@@ -207,6 +210,8 @@ class Booking(models.Model):
     # Where it was imported or replayed from; the same source makes no second booking.
     source_id = models.CharField(max_length=160, unique=True, null=True, blank=True, editable=False)
     created_at = models.DateTimeField(_("made"))
+    # Proven once more and frozen since (bookings.archive); the database refuses changes (archive_guards).
+    archived_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     # The first row of the timeline, on the very object services.book() gave back.
     beginning: TimelineEntry
@@ -261,6 +266,8 @@ class Booking(models.Model):
             models.Index(fields=["-starts_at", "-id"], name="booking_newest"),
             models.Index(fields=["created_at"], name="booking_made"),
             models.Index(fields=["ends_at"], condition=Q(state="completed"), name="booking_ended"),
+            # What the nightly proof goes through, and the archive takes from.
+            models.Index(fields=["id"], condition=Q(archived_at__isnull=True), name="booking_not_archived"),
         ]
 
     def __str__(self) -> str:

@@ -15,11 +15,12 @@ from zoneinfo import ZoneInfo, available_timezones
 from django.conf import settings
 from django.core.cache import cache
 from django.core.mail import get_connection
-from django.db import Error, connection, transaction
+from django.db import Error, connection, connections, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.http.request import validate_host
 from django.utils import timezone
 
+from accounts import replica as replicas
 from accounts.models import User
 from lots.models import Lot
 from parking import backups, readings
@@ -30,6 +31,12 @@ LEAST_DISK = 1_000_000_000  # bytes
 CLOCK_OFF = timedelta(seconds=2)
 PATIENCE = timedelta(minutes=3)  # sweeps come by every few seconds
 BACKUP_DUE = timedelta(days=2)
+LAG_ALLOWED = timedelta(minutes=1)
+# Who has replayed all that is written is not behind, however long ago that was.
+LAG = """
+    SELECT pg_is_in_recovery(), CASE WHEN pg_last_wal_replay_lsn() >= %s THEN 0
+        ELSE COALESCE(EXTRACT(EPOCH FROM clock_timestamp() - pg_last_xact_replay_timestamp()), 0) END
+"""
 
 
 class Finding(NamedTuple):
@@ -201,6 +208,22 @@ def migrations(now: datetime) -> Iterator[Finding]:
         yield Finding(OK, "migrations", "All are applied.")
 
 
+def replica(now: datetime) -> Iterator[Finding]:
+    if replicas.NAME not in connections.settings:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_current_wal_lsn()")
+        written = cursor.fetchone()[0]
+    with connections[replicas.NAME].cursor() as cursor:
+        cursor.execute(LAG, [written])
+        is_replica, lag = cursor.fetchone()
+    if not is_replica:
+        yield Finding(WARN, "replica", "REPLICA_DATABASE_URL is no replica: it follows nothing we write.")
+    else:
+        level = OK if lag <= LAG_ALLOWED.total_seconds() else WARN
+        yield Finding(level, "replica", f"It is {lag:.1f} s behind: figures and exports are of then.")
+
+
 def clock_of_the_database(now: datetime) -> Iterator[Finding]:
     if connection.vendor != "postgresql":
         return
@@ -276,7 +299,16 @@ def backup(now: datetime) -> Iterator[Finding]:
 
 
 OUTSIDE: list[Check] = [keys, addresses, proxy, time_zones, disk, static_files, broker, mail]
-INSIDE: list[Check] = [migrations, clock_of_the_database, the_cache, sweeps, lots_time_zones, staff, backup]
+INSIDE: list[Check] = [
+    migrations,
+    replica,
+    clock_of_the_database,
+    the_cache,
+    sweeps,
+    lots_time_zones,
+    staff,
+    backup,
+]
 
 
 def _line(error: Exception) -> str:

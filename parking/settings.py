@@ -185,6 +185,22 @@ elif "postgresql" in _database["ENGINE"]:
     }
     # A connection that broke while it lay in the pool is left out.
     _database["CONN_HEALTH_CHECKS"] = True
+# A streaming replica of it: figures, exports and open data may be read there (accounts.replica).
+REPLICA_DATABASE_URL = env.str("REPLICA_DATABASE_URL", default="")
+if REPLICA_DATABASE_URL:
+    if "postgresql" not in _database["ENGINE"]:
+        raise ImproperlyConfigured("REPLICA_DATABASE_URL needs PostgreSQL: SQLite has no replicas.")
+    _replica = env.db_url("REPLICA_DATABASE_URL")
+    _replica["OPTIONS"] = {
+        **_options,
+        # Reports may take longer than a page, and a replica that was promoted is still not written by us.
+        "options": "-c statement_timeout=60000 -c default_transaction_read_only=on",
+        "pool": {**_options["pool"], "min_size": 0},
+    }
+    _replica["CONN_HEALTH_CHECKS"] = True
+    _replica["TEST"] = {"MIRROR": "default"}
+    DATABASES["replica"] = _replica
+    DATABASE_ROUTERS = ["accounts.replica.Router"]
 # Never ATOMIC_REQUESTS: with IMMEDIATE every page view would take SQLite's write lock.
 # An index's INCLUDE columns: PostgreSQL uses them, SQLite does without.
 SILENCED_SYSTEM_CHECKS = ["models.W040"]
@@ -502,6 +518,8 @@ BACKUP_KEEP_DAYS = env.int("BACKUP_KEEP_DAYS", default=30)
 # --- Keeping ----------------------------------------------------------------------------------------------
 # Days after a settled stay's end; 0 keeps plates for ever.
 KEEP_PLATES_DAYS = env.int("KEEP_PLATES_DAYS", default=180)
+# Days after its end a settled booking is proven once more and frozen; 0: never.
+ARCHIVE_AFTER_DAYS = env.int("ARCHIVE_AFTER_DAYS", default=90)
 
 # One JSON object a line for machines; plain lines for whoever watches a terminal.
 LOG_FORMAT = env.str("LOG_FORMAT", default="plain" if DEBUG else "json")

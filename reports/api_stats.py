@@ -14,6 +14,7 @@ from rest_framework.response import Response
 
 from accounts.answers import NotKept, user_of
 from accounts.models import User
+from accounts.replica import may_lag
 from accounts.rights import StaffRights
 from bookings.api import fields
 from bookings.people import known_to
@@ -122,6 +123,7 @@ class StatsView(NotKept):
         return Response(stats(user, lots, _period(user, asked.validated_data, now), now=now))
 
 
+@may_lag()
 def stats(user: User, lots: QuerySet[Lot], period: Days, *, now: datetime) -> dict[str, Any]:
     scope = Scope(lots)
     rows = figures.by_lot(lots, period, now=now)

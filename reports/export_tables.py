@@ -11,6 +11,7 @@ from typing import Any
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 
 from accounts.models import User, Vehicle
+from accounts.replica import may_lag
 from bookings.models import Booking
 from bookings.payments import ledger
 from bookings.payments.models import Payment, Refund
@@ -106,7 +107,8 @@ def in_chunks(sheet: Sheet) -> Iterator[list[Any]]:
     behind = Q()
     while True:
         rows = sheet.rows.filter(behind) if behind else sheet.rows
-        chunk = list(rows.order_by(*dict.fromkeys([sheet.by, "pk"]))[:CHUNK])
+        with may_lag():
+            chunk = list(rows.order_by(*dict.fromkeys([sheet.by, "pk"]))[:CHUNK])
         if chunk:
             yield chunk
         if len(chunk) < CHUNK:

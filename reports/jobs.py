@@ -22,7 +22,7 @@ from datetime import datetime, timedelta
 from django.core.management import call_command
 
 from accounts import limits, outbox
-from bookings import idempotency, integrity, keeping
+from bookings import archive, idempotency, integrity, keeping
 from bookings.webhooks import services as webhooks
 from reports import mails
 from reports.mails import Mailing
@@ -68,6 +68,10 @@ def tidy_up(_period: Period, now: datetime) -> Counts:
     }
 
 
+def archive_bookings(_period: Period, now: datetime) -> Counts:
+    return {"bookings": archive.archive_old(now=now)}
+
+
 def check_integrity(_period: Period, now: datetime) -> Counts:
     findings = integrity.find(now=now)
     for finding in findings:
@@ -110,6 +114,14 @@ JOBS: dict[str, PeriodJob] = {
             about="Forgets delivered mails and webhooks after a month, answers to repeated requests after "
             "two days, used-up limits, imported files after 90 days, job runs after a year, and the plates "
             "of stays long over.",
+        ),
+        PeriodJob(
+            "archive-bookings",
+            "Archive bookings",
+            Daily(3, 30),
+            archive_bookings,
+            still_good_for=DAY,
+            about="Proves settled bookings of long ago once more and freezes them; reports still count them.",
         ),
         PeriodJob(
             "check-integrity",

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from accounts.http import Request
+from accounts.replica import may_lag
 from lots.models import Lot
 from reports import charts, lines
 from reports.charts import Chart, Point
@@ -25,6 +26,7 @@ FRESH = 300  # seconds
 @login_not_required
 @require_safe
 @vary_on_headers("HX-Request", "Cookie", "Accept-Language")
+@may_lag()
 def usually(request: Request, slug: str) -> HttpResponse:
     lot = get_object_or_404(Lot.objects.listed(), slug=slug)
     found = outlook(lot, now=timezone.now())

@@ -23,6 +23,7 @@ from django.views.decorators.http import require_safe
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from accounts.models import User
+from accounts.replica import may_lag
 from bookings.admin.base import operator
 from lots.models import Lot
 from reports import charts, figures, lines, people, tables
@@ -142,6 +143,7 @@ def _file(content: Iterator[bytes], name: str, period: Days) -> StreamingHttpRes
     return answer
 
 
+@may_lag()
 def _told(lots: QuerySet[Lot], period: Days, now: datetime) -> dict[str, Any]:
     scope = Scope(lots)
     rows = figures.by_lot(lots, period, now=now)

@@ -10,6 +10,7 @@ from typing import Any
 from django.db.models import Q, QuerySet, Sum
 
 from accounts import csv_files
+from accounts.replica import may_lag
 from bookings.models import Booking, LedgerEntry
 from lots import money
 from lots.models import Lot
@@ -71,11 +72,13 @@ def bookings_csv(scope: Scope, period: Days) -> Iterator[bytes]:
 
 def _booking_rows(scope: Scope, period: Days) -> Iterator[list[Any]]:
     """In chunks: a list of numbers says which, two short queries what each is and what was paid."""
-    wanted = list(bookings(scope, period).values_list("pk", flat=True))
+    with may_lag():
+        wanted = list(bookings(scope, period).values_list("pk", flat=True))
     for start in range(0, len(wanted), CHUNK):
         chunk = wanted[start : start + CHUNK]
-        rows = Booking.objects.select_related("lot", "spot").in_bulk(chunk)
-        moved = _moved(period, chunk)
+        with may_lag():
+            rows = Booking.objects.select_related("lot", "spot").in_bulk(chunk)
+            moved = _moved(period, chunk)
         yield from (_booking_row(rows[pk], moved) for pk in chunk if pk in rows)
 
 
@@ -99,6 +102,7 @@ def _booking_row(booking: Booking, moved: dict[tuple[int, str], Decimal]) -> lis
     ]
 
 
+@may_lag()
 def lots_csv(lots: QuerySet[Lot], period: Days, *, now: datetime) -> Iterator[bytes]:
     """A row a lot and currency; a lot without money has one row in its own currency."""
     return csv_files.write(LOT_FIELDS, _lot_rows(figures.by_lot(lots, period, now=now)))

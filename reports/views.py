@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.http import Request
 from accounts.models import User
+from accounts.replica import may_lag
 from bookings.models import Booking
 from reports import charts, lines, people
 from reports.chart_rows import revenue_charts
@@ -30,6 +31,7 @@ HOUR = timedelta(hours=1)
 
 @never_cache
 @require_safe
+@may_lag()
 def dashboard(request: Request) -> HttpResponse:
     driver, now, zone = request.user, timezone.now(), zone_of(request.user)
     today = now.astimezone(zone).date()

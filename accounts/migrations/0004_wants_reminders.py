@@ -13,6 +13,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='user',
             name='wants_reminders',
-            field=models.BooleanField(default=True, verbose_name='reminders and reports by mail'),
+            field=models.BooleanField(db_default=True, default=True, verbose_name='reminders and reports by mail'),
         ),
     ]

@@ -16,6 +16,7 @@ from rest_framework import permissions, serializers, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.replica import may_lag
 from bookings import availability
 from bookings.api import fields
 from bookings.api.http import PublicReads
@@ -91,6 +92,7 @@ class OpenData(PublicReads, viewsets.GenericViewSet):
     page_ordering = "slug"
     page_size = 200
 
+    @may_lag()
     def answer(self, shape: Any) -> Response:
         # Whole minutes: who asks again within one gets the same answer, and 304.
         now = timezone.now().replace(second=0, microsecond=0)

@@ -1,7 +1,11 @@
 from django.db import migrations, models
 
+from bookings.online import AddIndexOnline
+
 
 class Migration(migrations.Migration):
+    # Nobody waits for indexes on the table everything is booked in.
+    atomic = False
 
     dependencies = [
         ('bookings', '0012_may_import_and_export'),
@@ -12,19 +16,19 @@ class Migration(migrations.Migration):
             model_name='booking',
             name='booking_plate',
         ),
-        migrations.AddIndex(
+        AddIndexOnline(
             model_name='booking',
             index=models.Index(fields=['plate_normalised'], name='booking_plate_begins', opclasses=['varchar_pattern_ops']),
         ),
-        migrations.AddIndex(
+        AddIndexOnline(
             model_name='booking',
             index=models.Index(fields=['-starts_at', '-id'], name='booking_newest'),
         ),
-        migrations.AddIndex(
+        AddIndexOnline(
             model_name='booking',
             index=models.Index(fields=['created_at'], name='booking_made'),
         ),
-        migrations.AddIndex(
+        AddIndexOnline(
             model_name='booking',
             index=models.Index(condition=models.Q(('state', 'completed')), fields=['ends_at'], name='booking_ended'),
         ),

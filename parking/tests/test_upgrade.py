@@ -1,5 +1,6 @@
 """A database of the release before becomes one of this release, and everything in it still adds up.
 
+On PostgreSQL the old release's statements go on meanwhile (benchmarks/upgrade.py tells how long they wait).
 data/release-0.1.0.sql.gz is what release 0.1.0 itself wrote: its schema, two lots, reserved, cancelled and
 finished bookings. Its last migrations: accounts 0003, lots 0003, bookings 0007, parking 0001.
 """
@@ -12,6 +13,7 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from django.conf import settings
@@ -56,3 +58,23 @@ def test_a_database_of_the_release_before_is_brought_up_to_date(old: Path) -> No
     link.commit()
     link.close()
     assert manage(old, "check_integrity").returncode == 1, "the proof sees what is wrong"
+
+
+def upgrade_under_load(*words: str) -> subprocess.CompletedProcess[str]:
+    at = connection.settings_dict
+    who = f"{quote(at['USER'])}:{quote(at['PASSWORD'])}"
+    database = f"postgres://{who}@{at['HOST']}:{at['PORT'] or 5432}/{at['NAME']}"
+    environment = os.environ | {"DATABASE_URL": database, "ENV_FILE": os.devnull}
+    command = [sys.executable, "benchmarks/upgrade.py", "--bookings", "300", *words]
+    return subprocess.run(command, cwd=settings.BASE_DIR, env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="on SQLite one writes at a time anyhow")
+@pytest.mark.django_db(transaction=True)
+def test_the_old_release_goes_on_writing_while_the_database_is_brought_up_to_date() -> None:
+    """How long it waited is for the benchmark to say; that nothing was refused or lost is for here."""
+    done = upgrade_under_load("--longest", "60")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "the old code made" in done.stdout

@@ -17,10 +17,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="for programs")
+        parser.add_argument("--all", action="store_true", help="archived bookings as well, however many")
 
     def handle(self, *args: Any, **options: Any) -> None:
         now = timezone.now()
-        findings = integrity.find(now=now)
+        findings = integrity.find(now=now, archived=options["all"])
         if options["json"]:
             document = {
                 "checked_at": now.isoformat(),
