@@ -21,6 +21,49 @@ from lots.models import Lot
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 
 
+# These folders hold tests that touch a database only if they ask for it; elsewhere real processes may.
+APPS = {"accounts", "lots", "bookings", "reports"}
+LONG = ("slow", "browser", "race")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    text = "leave out what cannot differ from a run on another database: arithmetic, and what a browser shows"
+    parser.addoption("--second-database", action="store_true", help=text)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of the tests with real transactions the long ones first: what is quick fills the processes at the end.
+
+    They stay behind all others that use the database: pytest-django has seen to it, as they empty it.
+    """
+    if config.getoption("--second-database"):
+        left_out = [item for item in items if _is_proven_by_one(item)]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not _is_proven_by_one(item)]
+    at = [number for number, item in enumerate(items) if _has_transactions(item)]
+    ordered = sorted((items[number] for number in at), key=_is_quick)
+    for number, item in zip(at, ordered, strict=True):
+        items[number] = item
+
+
+def _has_transactions(item: pytest.Item) -> bool:
+    marker = item.get_closest_marker("django_db")
+    asked = marker is not None and marker.kwargs.get("transaction", False)
+    return asked or bool({"transactional_db", "live_server"} & set(getattr(item, "fixturenames", ())))
+
+
+def _is_quick(item: pytest.Item) -> bool:
+    return not any(item.get_closest_marker(name) for name in LONG)
+
+
+def _is_proven_by_one(item: pytest.Item) -> bool:
+    if item.get_closest_marker("browser"):
+        return True
+    fixtures = getattr(item, "fixturenames", ())
+    asks = item.get_closest_marker("django_db") or {"db", "transactional_db", "live_server"} & set(fixtures)
+    return not asks and item.path.relative_to(item.config.rootpath).parts[0] in APPS
+
+
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(
     django_db_modify_db_settings_parallel_suffix: None, tmp_path_factory: pytest.TempPathFactory

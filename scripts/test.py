@@ -1,5 +1,7 @@
 """The whole suite: on SQLite, then on PostgreSQL and Redis where they answer. Says what was not run.
 
+What no database can change (arithmetic, what a browser shows) is proven once.
+
 Arguments go to pytest: `scripts/test.py bookings -k race`. With TEST_DEMANDS_ALL=1 whatever cannot be
 run is a failure.
 """
@@ -16,6 +18,7 @@ from pathlib import Path
 
 POSTGRES = os.environ.get("TEST_DATABASE_URL", "postgres://postgres@127.0.0.1:5432/postgres")
 REDIS = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/15")
+NOTHING_TO_RUN = 5  # as pytest says it
 ROOT = Path(__file__).resolve().parent.parent
 # What a developer may have set for the site they run must not reach the tests.
 OURS = {
@@ -35,7 +38,7 @@ def main(arguments: list[str]) -> int:
     if not _no_postgres():
         redis = {} if _no_redis() else {"REDIS_URL": REDIS}
         name = "PostgreSQL and Redis" if redis else "PostgreSQL"
-        results.append(_run(name, {"DATABASE_URL": POSTGRES, **redis}, arguments))
+        results.append(_run(name, {"DATABASE_URL": POSTGRES, **redis}, ["--second-database", *arguments]))
 
     print("\n" + "=" * 80)
     for name, code, seconds in results:
@@ -54,6 +57,8 @@ def _run(name: str, extra: dict[str, str], arguments: list[str]) -> tuple[str, i
         environment |= {"DEBUG": "true", "ENV_FILE": os.devnull, "VAR_DIR": var, **extra}
         command = [sys.executable, "-m", "pytest", "-q", "--create-db", "-n", processes, *arguments]
         code = subprocess.run(command, cwd=ROOT, env=environment).returncode
+    if "--second-database" in arguments and code == NOTHING_TO_RUN:
+        code = 0
     return name, code, time.monotonic() - start
 
 
