@@ -12,8 +12,9 @@ from django.db import connection, connections
 from django.test import Client
 
 from accounts.models import User
-from bookings import archive_guards, receipt_guards
+from bookings import archive_guards
 from bookings.payments import guards as ledger_guards
+from bookings.receipt_guards import RECEIPTS
 from bookings.tests import factories
 from lots.models import Lot
 
@@ -94,7 +95,7 @@ def flush_past_the_ledger() -> Iterator[None]:
 
     def without_triggers(self: Any, statements: list[str]) -> None:
         vendor = self.connection.vendor
-        kept = (archive_guards, ledger_guards, receipt_guards)
+        kept: tuple[Any, ...] = (archive_guards, ledger_guards, RECEIPTS)
         off = [statement for guard in kept for statement in guard.remove_statements(vendor)]
         on = [statement for guard in kept for statement in guard.install_statements(vendor)]
         flush(self, [*off, *statements, *on])

@@ -17,7 +17,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from accounts import outbox
+from accounts import grants, outbox
 from accounts.models import Notice, NoticeQuerySet, User, Vehicle
 from accounts.plates import normalise_plate
 
@@ -26,7 +26,26 @@ admin.site.unregister(Group)
 
 @admin.register(Group)
 class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
-    pass
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        # Its name is saved already; what it was called, the form knows.
+        before = grants.of_role(form.instance) | {"name": form.initial.get("name", "")} if change else None
+        super().save_related(request, form, formsets, change)
+        grants.role_changed(form.instance, before, by=_who(request), now=timezone.now())
+
+    def delete_model(self, request: HttpRequest, obj: Group) -> None:
+        grants.role_removed(obj, by=_who(request), now=timezone.now())
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Group]) -> None:
+        for group in queryset:
+            grants.role_removed(group, by=_who(request), now=timezone.now())
+        super().delete_queryset(request, queryset)
+
+
+def _who(request: HttpRequest) -> User:
+    """The admin lets nobody else in."""
+    assert isinstance(request.user, User)  # noqa: S101  for the type checker
+    return request.user
 
 
 class LowerEmail:
@@ -108,6 +127,15 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
         if obj is not None and obj.is_staff and obj != request.user and not request.user.is_superuser:
             return False
         return super().has_change_permission(request, obj)
+
+    def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
+        # What may be done now, before the form writes: the record tells from what to what.
+        form.rights_before = grants.of_user(User.objects.get(pk=form.instance.pk)) if change else None
+        return super().save_form(request, form, change)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        grants.user_changed(form.instance, form.rights_before, by=_who(request), now=timezone.now())
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """People are erased (accounts.privacy), not deleted: their bookings and payments stay."""

@@ -222,3 +222,8 @@ class Notice(models.Model):
 
     def __str__(self) -> str:
         return f"notice {self.pk} to {self.recipient}"
+
+
+# These have a file of their own; Django finds models through this module only.
+from accounts.trail_models import Change as Change  # noqa: E402
+from accounts.trail_models import Viewing as Viewing  # noqa: E402

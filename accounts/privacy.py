@@ -17,6 +17,7 @@ from django.db import models, transaction
 from django.db.models import Q, QuerySet
 from django.utils.module_loading import import_string
 
+from accounts import viewings
 from accounts.models import User
 
 
@@ -43,7 +44,9 @@ class Table:
     def rows_of(self, user: User) -> QuerySet[Any]:
         if not self.person:
             return self.cls._default_manager.none()
-        lookups = Q(pk=user.pk) if self.person == "pk" else Q(**{self.person: user})
+        lookups = Q(pk=user.pk) if self.person == "pk" else Q(**{self.person: user.pk})
+        if self.model == "accounts.Change":  # which names people by their number alone
+            lookups = Q(kind="accounts.user", object_id=user.pk)
         if self.model == "accounts.Notice":  # allauth's mails are owed to an address
             lookups |= Q(recipient=user.email)
         return self.cls._base_manager.filter(lookups)
@@ -110,6 +113,17 @@ INVENTORY = [
         rows_go=True,
     ),
     Table("accounts.RateLimit", other=("key",)),
+    # What was changed about a person's rights, without who did it: that is another person.
+    Table(
+        "accounts.Change",
+        "object_id",
+        personal={"reason": ""},
+        other=("by", "name", "through", "fields"),
+        secret=("by_id",),
+    ),
+    # Staff at work, and numbers of those they were shown: rows go after KEEP_VIEWINGS_DAYS.
+    # What a person learns of it, viewings.told_to() says.
+    Table("accounts.Viewing", other=("viewer", "address", "what", "object_id", "people")),
     Table("account.EmailAddress", "user", personal=dict.fromkeys(["user", "email"]), rows_go=True),
     Table(
         "usersessions.UserSession",
@@ -141,7 +155,7 @@ def everything_about(user: User) -> dict[str, list[dict[str, Any]]]:
         table.model: [_readable(table, row) for row in table.rows_of(user).order_by("pk").values()]
         for table in inventory()
         if table.person
-    }
+    } | {"accounts.Viewing": viewings.told_to(user)}
 
 
 def open_matters(user: User) -> list[str]:

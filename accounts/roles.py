@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.contrib.auth.models import Group, Permission
 from django.db.models import Q
+
+from accounts import grants
 
 EVERYTHING = ["view", "add", "change", "delete", "import", "export"]
 # Group → [(app, model or "*", what)]. Superusers need none of them.
@@ -21,6 +25,7 @@ ROLES: dict[str, list[tuple[str, str, list[str]]]] = {
         ("accounts", "user", ["view"]),
         ("accounts", "vehicle", ["view", "add", "change", "import", "export"]),
         ("accounts", "notice", ["view", "change"]),
+        ("accounts", "change", ["view"]),
         ("reports", "*", ["view", "export"]),
         ("reports", "jobrun", ["add"]),
     ],
@@ -31,21 +36,23 @@ ROLES: dict[str, list[tuple[str, str, list[str]]]] = {
         ("bookings", "*", ["view"]),
         ("lots", "*", ["view"]),
         ("accounts", "user", ["view"]),
+        ("accounts", "change", ["view"]),
     ],
     # Reports.
     "viewer": [
         ("reports", "*", ["view", "export"]),
         ("lots", "*", ["view"]),
         ("bookings", "*", ["view"]),
+        ("accounts", "change", ["view"]),
     ],
 }
 
 
-def make_roles(*, known: set[int] | None = None) -> list[str]:
+def make_roles(*, known: set[int] | None = None, now: datetime | None = None) -> list[str]:
     """Make the groups that are missing; returns their names. Needs the permissions `migrate` writes.
 
     `known` are the permissions there were before it: groups that exist get what their role says of newer
-    ones, which a new release brought and nobody can have taken away.
+    ones, which a new release brought and nobody can have taken away. With `now` the changes are recorded.
     """
     made = []
     for name, rights in ROLES.items():
@@ -53,10 +60,18 @@ def make_roles(*, known: set[int] | None = None) -> list[str]:
         wanted = Permission.objects.filter(_matching(rights))
         if is_new:
             group.permissions.set(wanted)
+            _tell(group, None, now)
             made.append(name)
-        elif known is not None:
-            group.permissions.add(*wanted.exclude(pk__in=known))
+        elif known is not None and (newer := wanted.exclude(pk__in=known)):
+            before = grants.of_role(group)
+            group.permissions.add(*newer)
+            _tell(group, before, now)
     return made
+
+
+def _tell(group: Group, before: dict[str, str] | None, now: datetime | None) -> None:
+    if now is not None:
+        grants.role_changed(group, before, by=None, now=now)
 
 
 def _matching(rights: list[tuple[str, str, list[str]]]) -> Q:

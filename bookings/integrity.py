@@ -16,7 +16,8 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Count, Exists, F, OuterRef, Prefetch, Q, QuerySet
 
-from bookings import archive_guards, guards, receipt_guards, receipts
+from accounts.viewings import VIEWINGS
+from bookings import archive_guards, guards, receipts
 from bookings.models import (
     MOVES,
     OVER,
@@ -31,6 +32,7 @@ from bookings.models import (
 from bookings.payments import guards as ledger_guards
 from bookings.payments import ledger
 from bookings.payments.models import LedgerEntry, Payment, Provider, Refund, Status
+from bookings.receipt_guards import RECEIPTS
 from bookings.services import core
 from lots import money
 from lots.models import Closure, Spot
@@ -88,10 +90,11 @@ def guards_in_place(now: datetime) -> Iterator[Finding]:
 
 def _guards_wanted() -> set[str]:
     if connection.vendor == "postgresql":
-        theirs = {*ledger_guards.NAMES["postgresql"], *receipt_guards.NAMES["postgresql"]}
-        return {guards.NAME, *archive_guards.NAMES, *theirs}
-    ours = {f"{guards.NAME}_insert", f"{guards.NAME}_update", *archive_guards.NAMES}
-    return {*ours, *ledger_guards.NAMES["sqlite"], *receipt_guards.NAMES["sqlite"]}
+        ours = {guards.NAME}
+    else:
+        ours = {f"{guards.NAME}_insert", f"{guards.NAME}_update"}
+    only_grow = [*RECEIPTS.names(connection.vendor), *VIEWINGS.names(connection.vendor)]
+    return {*ours, *archive_guards.NAMES, *ledger_guards.NAMES[connection.vendor], *only_grow}
 
 
 def _guards_there() -> set[str]:

@@ -15,7 +15,6 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 from django.db.models import Count, Exists, F, Q
 from django.utils.translation import gettext_lazy as _
-from simple_history.models import HistoricalRecords
 
 from accounts.connectors import CONNECTORS
 from accounts.models import User, Vehicle
@@ -232,7 +231,6 @@ class Lot(models.Model):
     archived_at = models.DateTimeField(_("archived"), null=True, blank=True, editable=False)
 
     objects = LotQuerySet.as_manager()
-    history = HistoricalRecords(excluded_fields=["code"])
 
     class Meta:
         verbose_name = _("lot")
@@ -345,8 +343,6 @@ class Spot(models.Model):
     code = models.CharField(_("label code"), max_length=LENGTH, unique=True, default=new_code, editable=False)
 
     objects = SpotQuerySet.as_manager()
-    # Taking a row back must not bring a stolen label back.
-    history = HistoricalRecords(excluded_fields=["code"])
 
     class Meta:
         verbose_name = _("spot")

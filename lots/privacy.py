@@ -7,13 +7,10 @@ _LOT = (
     *("country", "phone", "timezone", "currency", "opening_hours", "cancellation_tiers"),
 )
 _SPOT = ("number", "number_key", "building", "floor", "vehicle_kinds", "features")
-_HISTORY = ("history_change_reason", "history_user")
 
 INVENTORY = [
     Table("lots.Lot", other=(*_LOT, "code")),
-    Table("lots.HistoricalLot", other=(*_LOT, *_HISTORY)),
     Table("lots.Spot", other=(*_SPOT, "code")),
-    Table("lots.HistoricalSpot", other=(*_SPOT, *_HISTORY)),
     Table("lots.Closure", other=("reason", "by")),
     Table(
         "lots.Review",

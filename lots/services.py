@@ -14,10 +14,9 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.text import slugify
-from simple_history.utils import bulk_create_with_history
 
 from accounts.models import User
-from lots import rates
+from lots import history, rates
 from lots.labels import new_code
 from lots.models import Lot, Spot, Tariff
 
@@ -62,8 +61,9 @@ def create_lot(
     lot.full_clean()
     lot.save()
     if by is not None and by.lots_limited_to.exists():
-        lot.operators.add(by)  # or they would not see what they made
-    add_spots(lot, (str(number) for number in range(1, capacity + 1)), **(spot_fields or {}))
+        _add_to_limits(by, [lot], now)
+    _put_spots(lot, [str(number) for number in range(1, capacity + 1)], **(spot_fields or {}))
+    history.lots_made([(lot, capacity)], by=by, now=now)
     publish_tariff(lot, lot.simple_rates(), by=by, now=now)
     return lot
 
@@ -76,19 +76,45 @@ def create_lots(wanted: list[tuple[Lot, int]], *, by: User | None, now: datetime
     """
     lots = [lot for lot, _capacity in wanted]
     _give_slugs([lot for lot in lots if not lot.slug])
-    bulk_create_with_history(lots, Lot, batch_size=500, default_user=by, default_date=now)
+    Lot.objects.bulk_create(lots, batch_size=500)
     spots = (Spot(lot=lot, number=str(n)) for lot, capacity in wanted for n in range(1, capacity + 1))
     while some := list(islice(spots, 5000)):
         Spot.objects.bulk_create(some, batch_size=500)
-    Tariff.objects.bulk_create(
+    tariffs = Tariff.objects.bulk_create(
         Tariff(
             lot=lot, version=1, document=lot.simple_rates().to_json(), valid_from=now, made_by=by, made_at=now
         )
         for lot in lots
     )
+    history.lots_made(wanted, by=by, now=now)
+    history.tariffs_made([(tariff, None) for tariff in tariffs], by=by, now=now)
     if by is not None and by.lots_limited_to.exists():
-        # Or they would not see what they made.
-        Lot.operators.through.objects.bulk_create(Lot.operators.through(lot=lot, user=by) for lot in lots)
+        _add_to_limits(by, lots, now)
+
+
+@transaction.atomic
+def set_limits(*, user: User, lots: Iterable[Lot], by: User | None, now: datetime) -> None:
+    """Which lots an operator works with; none: all. Who gave which is on record."""
+    before = history.of_limits(user)
+    user.lots_limited_to.set(lots)
+    history.limits_changed(user, before, by=by, now=now)
+
+
+@transaction.atomic
+def set_operators(*, lot: Lot, users: Iterable[User], by: User | None, now: datetime) -> None:
+    """The same from the lot's side: who is limited to it."""
+    wanted = set(users)
+    before = {user: history.of_limits(user) for user in {*wanted, *lot.operators.all()}}
+    lot.operators.set(wanted)
+    for user, limits in before.items():
+        history.limits_changed(user, limits, by=by, now=now)
+
+
+def _add_to_limits(by: User, lots: list[Lot], now: datetime) -> None:
+    """Who is limited would not see what they made."""
+    before, link = history.of_limits(by), Lot.operators.through
+    link.objects.bulk_create(link(lot=lot, user=by) for lot in lots)
+    history.limits_changed(by, before, by=by, now=now)
 
 
 def _give_slugs(lots: list[Lot]) -> None:
@@ -104,19 +130,30 @@ def _give_slugs(lots: list[Lot]) -> None:
 def update_lot(*, lot_id: int, by: User | None, now: datetime, **fields: Any) -> Lot:
     """Change a lot's own fields. A new price per hour becomes a new tariff version."""
     lot = Lot.objects.select_for_update(no_key=True).get(pk=lot_id)
-    old_price, old_currency = lot.price_per_hour, lot.currency
+    old_price, old_currency, before = lot.price_per_hour, lot.currency, history.of_lot(lot)
     for name, value in fields.items():
         setattr(lot, name, value)
     lot.full_clean()
     lot.save()
+    history.lot_changed(lot, before, by=by, now=now)
     if (lot.price_per_hour, lot.currency) != (old_price, old_currency):
         publish_tariff(lot, lot.simple_rates(), by=by, now=now)
     return lot
 
 
-def add_spots(lot: Lot, numbers: Iterable[str], **fields: Any) -> list[Spot]:
+@transaction.atomic
+def add_spots(
+    lot: Lot, numbers: Iterable[str], *, by: User | None, now: datetime, **fields: Any
+) -> list[Spot]:
     """Add spots by number; a retired spot of that number comes back instead."""
     numbers = list(numbers)
+    was = lot.spots.kept().count()
+    spots = _put_spots(lot, numbers, **fields)
+    history.capacity_changed(lot, was=was, came=numbers, by=by, now=now)
+    return spots
+
+
+def _put_spots(lot: Lot, numbers: list[str], **fields: Any) -> list[Spot]:
     back = {spot.number: spot for spot in lot.spots.filter(number__in=numbers).exclude(retired_at=None)}
     for spot in back.values():
         spot.retired_at = None
@@ -125,10 +162,12 @@ def add_spots(lot: Lot, numbers: Iterable[str], **fields: Any) -> list[Spot]:
     return [*back.values(), *Spot.objects.bulk_create(new, batch_size=500)]
 
 
-def renew_code(row: Lot | Spot) -> None:
+@transaction.atomic
+def renew_code(row: Lot | Spot, *, by: User | None, now: datetime) -> None:
     """A label was copied or taken away: it leads nowhere any more, and a new one must be printed."""
     row.code = new_code()
     type(row)._base_manager.filter(pk=row.pk).update(code=row.code)
+    history.label_renewed(row, by=by, now=now)
 
 
 def next_numbers(lot: Lot, count: int) -> list[str]:
@@ -164,6 +203,7 @@ def publish_tariff(
         made_by=by,
         made_at=now,
     )
+    history.tariffs_made([(made, last)], by=by, now=now)
     if made.valid_from <= now:
         list_price(locked, tariff)
         lot.price_per_hour = locked.price_per_hour

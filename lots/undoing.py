@@ -10,32 +10,37 @@ from django.db import transaction
 from django.db.models import CASCADE, Model, ProtectedError, QuerySet
 from django.utils.translation import gettext as _
 
+from accounts.models import Change, User
+from lots import history
 from lots.models import Lot, Spot, Tariff
 from lots.services import list_price, tariff_at
 
 
 @transaction.atomic
-def unmake_lot(lot_id: int) -> None:
+def unmake_lot(lot_id: int, *, by: User | None, now: datetime) -> None:
     """Delete a lot with its spots and its only tariff version. Raises ValidationError where it is in use."""
     lot = Lot.objects.select_for_update(no_key=True).get(pk=lot_id)
-    if Spot.history.filter(lot=lot).exists() or lot.tariffs.count() != 1:
+    spots_changed = Change.objects.filter(kind=Change.Kind.SPOT, lot_id=lot_id)
+    if spots_changed.exists() or lot.tariffs.count() != 1:
         raise ValidationError(_("its spots or its tariff were changed since"))
     _refuse_if_built_on(Lot.objects.filter(pk=lot_id), apart_from={Spot, Tariff})
     try:
         lot.tariffs.all().delete()
         lot.spots.all().delete()
+        history.lot_removed(lot, by=by, now=now)
         lot.delete()
     except ProtectedError:
         raise ValidationError(_("it has bookings")) from None
 
 
 @transaction.atomic
-def unmake_spots(lot_id: int, spot_ids: list[int]) -> None:
+def unmake_spots(lot_id: int, spot_ids: list[int], *, by: User | None, now: datetime) -> None:
     """Raises ValidationError where one of them was ever booked."""
     Lot.objects.select_for_update(no_key=True).get(pk=lot_id)
-    spots = Spot.objects.filter(lot=lot_id, pk__in=spot_ids)
+    spots = Spot.objects.filter(lot=lot_id, pk__in=spot_ids).select_related("lot")
     _refuse_if_built_on(spots, apart_from=set())
     try:
+        history.spots_removed(spots, by=by, now=now)
         spots.delete()
     except ProtectedError as error:
         booked = {row.spot_id for row in error.protected_objects if hasattr(row, "spot_id")}
@@ -44,13 +49,14 @@ def unmake_spots(lot_id: int, spot_ids: list[int]) -> None:
 
 
 @transaction.atomic
-def unmake_tariff(tariff_id: int, now: datetime) -> None:
+def unmake_tariff(tariff_id: int, *, by: User | None, now: datetime) -> None:
     """Delete a lot's newest tariff version while no booking has it. Raises ValidationError."""
-    tariff = Tariff.objects.get(pk=tariff_id)
+    tariff = Tariff.objects.select_related("lot").get(pk=tariff_id)
     lot = Lot.objects.select_for_update(no_key=True).get(pk=tariff.lot_id)
     if lot.tariffs.filter(version__gt=tariff.version).exists() or tariff.version == 1:
         raise ValidationError(_("it is not the newest version, or the only one"))
     try:
+        history.tariff_removed(tariff, by=by, now=now)
         tariff.delete()
     except ProtectedError:
         raise ValidationError(_("it has bookings")) from None

@@ -68,7 +68,6 @@ INSTALLED_APPS = [
     "unfold.contrib.filters",
     "unfold.contrib.forms",
     "unfold.contrib.import_export",
-    "unfold.contrib.simple_history",
     "parking.apps.ParkingConfig",
     "accounts",
     "lots",
@@ -99,7 +98,6 @@ INSTALLED_APPS = [
     "crispy_forms",
     "crispy_bootstrap5",
     "import_export",
-    "simple_history",
     "django_celery_beat",
     "csp",
     "corsheaders",
@@ -129,7 +127,6 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "parking.limits.LimitsMiddleware",
-    "simple_history.middleware.HistoryRequestMiddleware",
 ]
 
 ROOT_URLCONF = "parking.urls"
@@ -520,6 +517,12 @@ BACKUP_KEEP_DAYS = env.int("BACKUP_KEEP_DAYS", default=30)
 KEEP_PLATES_DAYS = env.int("KEEP_PLATES_DAYS", default=180)
 # Days after its end a settled booking is proven once more and frozen; 0: never.
 ARCHIVE_AFTER_DAYS = env.int("ARCHIVE_AFTER_DAYS", default=90)
+# Who changed what of lots, tariffs and rights: three years, then it is forgotten; 0 keeps it for ever.
+KEEP_CHANGES_DAYS = env.int("KEEP_CHANGES_DAYS", default=1096)
+# Which of the staff were shown whose data; at least a day, and not for ever: it is about people itself.
+KEEP_VIEWINGS_DAYS = env.int("KEEP_VIEWINGS_DAYS", default=365)
+if KEEP_CHANGES_DAYS < 0 or KEEP_VIEWINGS_DAYS < 1:
+    raise ImproperlyConfigured("KEEP_CHANGES_DAYS must be 0 or more, KEEP_VIEWINGS_DAYS 1 or more.")
 
 # One JSON object a line for machines; plain lines for whoever watches a terminal.
 LOG_FORMAT = env.str("LOG_FORMAT", default="plain" if DEBUG else "json")

@@ -21,7 +21,7 @@ from datetime import datetime, timedelta
 
 from django.core.management import call_command
 
-from accounts import limits, outbox
+from accounts import changes, limits, outbox, viewings
 from bookings import archive, idempotency, integrity, keeping
 from bookings.webhooks import services as webhooks
 from reports import mails
@@ -64,6 +64,8 @@ def tidy_up(_period: Period, now: datetime) -> Counts:
         "webhooks": webhooks.forget_old(now=now),
         "runs": JobRun.objects.forget_old(now),
         "imports": batches.forget_old(now=now),
+        "changes": changes.forget_old(now=now),
+        "viewings": viewings.forget_old(now=now),
         "plates": keeping.pseudonymise_plates(now=now),
     }
 
@@ -112,8 +114,8 @@ JOBS: dict[str, PeriodJob] = {
             tidy_up,
             still_good_for=DAY,
             about="Forgets delivered mails and webhooks after a month, answers to repeated requests after "
-            "two days, used-up limits, imported files after 90 days, job runs after a year, and the plates "
-            "of stays long over.",
+            "two days, used-up limits, imported files after 90 days, job runs after a year, the plates "
+            "of stays long over, and old rows of the records of changes and of viewings.",
         ),
         PeriodJob(
             "archive-bookings",

@@ -120,8 +120,6 @@ ROUTES: dict[str, tuple[str, tuple[str, ...]]] = {
     "admin/lots/lot/<path:object_id>/close/": ("lots.lot", BOTH),
     "admin/lots/closure/<path:object_id>/lift/": ("lots.closure", BOTH),
     "admin/lots/closure/<path:object_id>/shorten/": ("lots.closure", BOTH),
-    "admin/lots/lot/ID/history/ID/": ("lots.lot version", BOTH),
-    "admin/lots/spot/ID/history/ID/": ("lots.spot version", BOTH),
     "admin/lots/tariff/of/<int:lot_id>/": ("lots.lot", READ),
     "admin/lots/tariff/of/<int:lot_id>/new/": ("lots.lot", BOTH),
     "admin/lots/tariff/of/<int:lot_id>/example/": ("lots.lot", WRITE),

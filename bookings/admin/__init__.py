@@ -3,6 +3,7 @@
 from bookings.admin import (
     bookings,
     closures,
+    history,
     lots,
     payments,
     people,
@@ -18,6 +19,7 @@ from bookings.admin import (
 __all__ = [
     "bookings",
     "closures",
+    "history",
     "lots",
     "payments",
     "people",

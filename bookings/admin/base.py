@@ -7,14 +7,15 @@ from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlencode
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.forms import Form, ModelForm
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import number_format
-from simple_history.admin import SimpleHistoryAdmin
 from unfold.admin import ModelAdmin
 
 from accounts.models import User
@@ -68,27 +69,19 @@ class OwnLots(ModelAdmin):
         return rows.filter(**{f"{self.lot_lookup}__in" if self.lot_lookup else "pk__in": lots.values("pk")})
 
 
-class KeptHistory(SimpleHistoryAdmin):
-    """simple-history's pages: of rows this operator sees, and taking a row back is changing it."""
+class KeptHistory(ModelAdmin):
+    """A row's history is the record of changes about it; of rows this operator does not see there is none."""
 
-    def history_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
-        self._check_seen(request, object_id)
-        return super().history_view(request, object_id, *args, **kwargs)
-
-    def history_form_view(
-        self, request: HttpRequest, object_id: str, version_id: str, *args: Any, **kwargs: Any
-    ) -> HttpResponse:
-        row = self._check_seen(request, object_id)
-        if request.method == "POST" and not self.has_change_permission(request, row):
-            raise PermissionDenied
-        return super().history_form_view(request, object_id, version_id, *args, **kwargs)
-
-    def _check_seen(self, request: HttpRequest, object_id: str) -> Any:
-        """The original also shows the history of rows that are not in get_queryset()."""
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         row = self.get_object(request, object_id)
         if row is None:
             raise Http404
-        return row
+        if not self.has_view_or_change_permission(request, row):
+            raise PermissionDenied
+        about = {"kind__exact": self.opts.label_lower, "object_id__exact": row.pk}
+        if self.opts.label_lower == "lots.lot":
+            about = {"lot_id__exact": row.pk}  # with its spots, tariffs and closures
+        return HttpResponseRedirect(f"{reverse('admin:accounts_change_changelist')}?{urlencode(about)}")
 
 
 class ServiceAdmin(ModelAdmin):

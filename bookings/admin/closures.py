@@ -20,7 +20,7 @@ from unfold.widgets import (
 )
 
 from bookings import services
-from bookings.admin.base import OwnLots, ServiceAdmin, add_refusal, amount, local, operator
+from bookings.admin.base import KeptHistory, OwnLots, ServiceAdmin, add_refusal, amount, local, operator
 from bookings.admin.forms import TimeField
 from bookings.errors import BadBooking
 from bookings.forms import LocalPeriodForm
@@ -170,7 +170,7 @@ class InForceFilter(admin.SimpleListFilter):
 
 
 @admin.register(Closure)
-class ClosureAdmin(OwnLots, ServiceAdmin):
+class ClosureAdmin(KeptHistory, OwnLots, ServiceAdmin):
     """Closures are made on the pages of lots and spots; here they are found, shortened and lifted."""
 
     list_display = ["lot", "what", "begin", "end", "reason", "by"]

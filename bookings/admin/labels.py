@@ -8,9 +8,11 @@ from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from bookings import label_sheet
+from bookings.admin.base import operator
 from lots.models import Lot, Spot
 from lots.services import renew_code
 
@@ -39,7 +41,7 @@ class Labels(admin.ModelAdmin):
         rows = list(queryset)
         with transaction.atomic():
             for row in rows:
-                renew_code(row)
+                renew_code(row, by=operator(request), now=timezone.now())
                 self.log_change(request, row, "New label code.")
         messages.success(request, _("New codes: %(count)s. Print the labels again.") % {"count": len(rows)})
 

@@ -24,7 +24,7 @@ from bookings.admin.closures import close_page, may_close
 from bookings.errors import BookingRefused
 from lots.admin_forms import LotForm
 from lots.models import Lot, Spot
-from lots.services import create_lot, update_lot
+from lots.services import create_lot, set_operators, update_lot
 
 
 class LotList(UnfoldChangeList):
@@ -180,6 +180,12 @@ class LotAdmin(labels.LotLabels, KeptHistory, OwnLots, ServiceAdmin):
                 services.set_capacity(lot_id=obj.pk, capacity=form.cleaned_data["capacity"], by=by, now=now)
         with refusals():
             update_lot(lot_id=obj.pk, by=by, now=now, **form.changed_fields())
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Not the form's own way of keeping operators: who got which limits is on record."""
+        if "operators" in form.changed_data:
+            users = form.cleaned_data["operators"]
+            set_operators(lot=form.instance, users=users, by=operator(request), now=timezone.now())
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None

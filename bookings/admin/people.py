@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.auth.models import Group
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
 from accounts import admin as accounts_admin
 from accounts.models import Notice, User, Vehicle
-from bookings.admin.base import operator
+from bookings.admin.base import KeptHistory, operator
 from bookings.people import known_to
 
 
@@ -25,12 +26,17 @@ class OwnDrivers(ModelAdmin):
         return rows.filter(**{f"{self.person_lookup}__in": known_to(operator(request)).values("pk")})
 
 
-for model in (User, Vehicle, Notice):
+for model in (Group, User, Vehicle, Notice):
     admin.site.unregister(model)
 
 
 @admin.register(User)
-class UserAdmin(OwnDrivers, accounts_admin.UserAdmin):
+class UserAdmin(KeptHistory, OwnDrivers, accounts_admin.UserAdmin):
+    pass
+
+
+@admin.register(Group)
+class GroupAdmin(KeptHistory, accounts_admin.GroupAdmin):
     pass
 
 

@@ -25,7 +25,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import action, display
 
 from bookings import price_falls, replays, tariff_examples, what_if
-from bookings.admin.base import OwnLots, local, operator
+from bookings.admin.base import KeptHistory, OwnLots, local, operator
 from bookings.admin.tariff_editor import DOCUMENT, FORM, Editor, fits_form, with_row, written
 from bookings.admin.tariff_forms import ImportForm
 from bookings.models import Booking
@@ -42,7 +42,7 @@ WHOSE = ("XX", "PKW")  # country and party of an operator who is no member of an
 
 
 @admin.register(Tariff)
-class TariffAdmin(OwnLots, ModelAdmin):
+class TariffAdmin(KeptHistory, OwnLots, ModelAdmin):
     list_display = ["__str__", "lot", "version", "price", "begins", "made_by"]
     list_select_related = ["lot", "made_by"]
     list_filter = [("lot", AutocompleteSelectFilter)]

@@ -16,6 +16,7 @@ from bookings.errors import BadBooking
 from bookings.models import Booking, State
 from bookings.payments import ledger
 from bookings.services import core, rescue, steps
+from lots import history
 from lots.models import Closure, Lot, Spot
 
 # What is done for those who have booked.
@@ -85,8 +86,10 @@ def lift_closure(*, closure_id: int, by: User | None, now: datetime) -> Closure:
     """In service again from now on. Twice gives the same answer."""
     lot, closure = _locked(closure_id, now)
     if closure.is_in_force(now):
+        before = history.of_closure(closure)
         closure.lifted_at = now
         closure.save(update_fields=["lifted_at"])
+        history.closure_changed(closure, before, by=by, now=now)
         core.pass_on(lot, now)
     return closure
 
@@ -103,8 +106,10 @@ def shorten_closure(*, closure_id: int, ends_at: datetime, by: User | None, now:
         )
     if closure.ends_at is not None and ends_at > closure.ends_at:
         raise BadBooking("ends_at", _("The end can only come earlier. For more time, close once more."))
+    before = history.of_closure(closure)
     closure.ends_at = ends_at
     closure.save(update_fields=["ends_at"])
+    history.closure_changed(closure, before, by=by, now=now)
     core.pass_on(lot, now)
     return closure
 
@@ -112,7 +117,7 @@ def shorten_closure(*, closure_id: int, ends_at: datetime, by: User | None, now:
 def _locked(closure_id: int, now: datetime) -> tuple[Lot, Closure]:
     lot = core.lock_lot(Closure.objects.values_list("lot_id", flat=True).get(pk=closure_id))
     core.catch_up_lot(lot, now)
-    return lot, Closure.objects.get(pk=closure_id)
+    return lot, Closure.objects.select_related("lot", "spot").get(pk=closure_id)
 
 
 def _write(lot: Lot, closing: Closing, starts_at: datetime, by: User | None, now: datetime) -> list[Closure]:
@@ -121,7 +126,7 @@ def _write(lot: Lot, closing: Closing, starts_at: datetime, by: User | None, now
         spots = list(lot.spots.kept().filter(pk__in=closing.spots).by_number())
         if len(spots) != len(set(closing.spots)):
             raise BadBooking("spots", _("Choose spots of one lot."))
-    return [
+    closures = [
         Closure.objects.create(
             lot=lot,
             spot=spot,
@@ -133,6 +138,8 @@ def _write(lot: Lot, closing: Closing, starts_at: datetime, by: User | None, now
         )
         for spot in spots
     ]
+    history.closures_made(closures, by=by, now=now)
+    return closures
 
 
 def _concerned(lot: Lot, closures: list[Closure], now: datetime) -> list[Booking]:

@@ -13,6 +13,7 @@ from accounts.models import User
 from bookings.errors import LotInUse, SpotsInUse
 from bookings.models import Booking
 from bookings.services import core
+from lots import history
 from lots.models import Lot, Spot
 from lots.services import MOST_SPOTS, add_spots, next_numbers
 
@@ -28,7 +29,7 @@ def set_capacity(*, lot_id: int, capacity: int, by: User | None, now: datetime) 
     core.catch_up_lot(lot, now)
     spots = list(lot.spots.kept().by_number())
     if capacity > len(spots):
-        add_spots(lot, next_numbers(lot, capacity - len(spots)))
+        add_spots(lot, next_numbers(lot, capacity - len(spots)), by=by, now=now)
         core.pass_on(lot, now)
     elif capacity < len(spots):
         last = spots[capacity:]
@@ -36,6 +37,8 @@ def set_capacity(*, lot_id: int, capacity: int, by: User | None, now: datetime) 
         for spot in last:
             spot.retired_at = now
             spot.save(update_fields=["retired_at"])
+        went = [spot.number for spot in last]
+        history.capacity_changed(lot, was=len(spots), went=went, by=by, now=now)
     return lot
 
 
@@ -48,8 +51,10 @@ def remove_lot(*, lot_id: int, by: User | None, now: datetime) -> Lot:
     if used:
         raise LotInUse(f"{LotInUse.message} ({_named(used)} in use now or booked later).", spots=used)
     if lot.archived_at is None:
+        before = history.of_lot(lot)
         lot.archived_at, lot.is_active = now, False
         lot.save()
+        history.lot_changed(lot, before, by=by, now=now)
     return lot
 
 
@@ -68,7 +73,7 @@ def update_spot(*, spot_id: int, by: User | None, now: datetime, **fields: Any) 
     lot = core.lock_lot(Spot.objects.values_list("lot_id", flat=True).get(pk=spot_id))
     core.catch_up_lot(lot, now)
     spot = lot.spots.get(pk=spot_id)
-    was = {name: getattr(spot, name) for name in fields}
+    was, before = {name: getattr(spot, name) for name in fields}, history.of_spot(spot)
     for name, value in fields.items():
         setattr(spot, name, value)
     spot.full_clean()
@@ -80,6 +85,7 @@ def update_spot(*, spot_id: int, by: User | None, now: datetime, **fields: Any) 
     if taken_away:
         refuse_if_used([spot], now)
     spot.save()
+    history.spots_changed([(spot, before)], by=by, now=now)
     # Whatever it offers now, somebody may have waited for just that.
     core.pass_on(lot, now)
     return spot

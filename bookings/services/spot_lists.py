@@ -10,6 +10,7 @@ from django.db import transaction
 from accounts.models import User
 from bookings.services import core
 from bookings.services.premises import refuse_if_used
+from lots import history
 from lots.models import Spot
 
 
@@ -24,14 +25,15 @@ def change_spots(
     """
     lot = core.lock_lot(lot_id)
     core.catch_up_lot(lot, now)
-    spots = {spot.pk: spot for spot in lot.spots.filter(pk__in=changed)}
+    spots = {spot.pk: spot for spot in lot.spots.select_related("lot").filter(pk__in=changed)}
+    before = {pk: history.of_spot(spot) for pk, spot in spots.items()}
     losing = [spot for pk, spot in spots.items() if _apply(spot, changed[pk])]
     refuse_if_used(losing, now)
     for spot in spots.values():
-        # As simple-history reads it: the clock has no request to take the person from.
-        spot._history_user = by  # type: ignore[attr-defined]
         spot.save()
     Spot.objects.bulk_create(new, batch_size=500)
+    history.spots_changed([(spot, before[pk]) for pk, spot in spots.items()], by=by, now=now)
+    history.spots_made(new, by=by, now=now)
 
 
 def _apply(spot: Spot, fields: dict[str, Any]) -> bool:

@@ -18,6 +18,7 @@ from bookings.models import Booking
 from bookings.tests.api_support import API, client_for
 from bookings.tests.factories import make_lot, make_user, park
 from lots.models import Lot, Tariff
+from lots.services import set_limits
 
 UNKNOWN = 987_654_321
 
@@ -318,7 +319,6 @@ def test_viewers_and_cashiers_read_and_change_nothing_in_the_back_office(
         reverse("admin:lots_tariff_import", args=[own.pk]),
         reverse("admin:bookings_booking_add"),
         reverse("admin:bookings_booking_release", args=[booking.pk]),
-        reverse("admin:lots_lot_simple_history", args=[own.pk, own.history.first().pk]),
     ]
     answers = [desk.post(lever, {"name": "Theirs", "post": "yes", "number": "9"}) for lever in levers]
     assert {answer.status_code for answer in answers} <= {302, 403}
@@ -335,7 +335,12 @@ def test_viewers_and_cashiers_read_and_change_nothing_in_the_back_office(
     assert Lot.objects.count() == 2
 
 
-def test_the_history_of_foreign_lots_cannot_be_taken_back(foreign: Lot, office: Client):
-    version = foreign.history.first().pk
+def test_the_record_of_changes_tells_of_own_lots_alone(own: Lot, foreign: Lot, office: Client, olga: User):
+    set_limits(user=make_staff("newcomer"), lots=[own], by=olga, now=timezone.now())
 
-    assert office.get(reverse("admin:lots_lot_simple_history", args=[foreign.pk, version])).status_code == 404
+    def shown(client: Client) -> set[str]:
+        rows = client.get(reverse("admin:accounts_change_changelist")).context["cl"].result_list
+        return {row.name for row in rows}
+
+    assert shown(verify(Client(), olga)) >= {"Own lot", "Foreign lot", "Own lot v1", "Foreign lot v1", ""}
+    assert shown(office) == {"Own lot", "Own lot v1"}

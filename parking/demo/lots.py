@@ -47,6 +47,7 @@ def _make(row: dict[str, Any], by: User, now: datetime) -> None:
         fields = {name: value for name, value in group.items() if name != "spots"}
         if "power_kw" in fields:
             fields["power_kw"] = Decimal(fields["power_kw"])
-        services.add_spots(lot, services.next_numbers(lot, group["spots"]), **fields)
+        numbers = services.next_numbers(lot, group["spots"])
+        services.add_spots(lot, numbers, by=by, now=now, **fields)
     if row["tariff"]:
         services.publish_tariff(lot, rates.Tariff.from_json(row["tariff"]), by=by, now=now)

@@ -16,6 +16,7 @@ from typing import Any
 from django.db import IntegrityError, OperationalError, transaction
 from django.utils.translation import gettext as _
 
+from accounts import changes
 from accounts.csv_files import MOST_PROBLEMS, CsvRefused, Problem
 from accounts.models import User
 from reports.sheets import reading as readings
@@ -211,7 +212,7 @@ def _check(batch: ImportBatch, now: datetime) -> None:
 def _import(batch: ImportBatch, now: datetime) -> None:
     """Everything or nothing, and only what was shown."""
     rows, sheet = _rows(batch), _sheet(batch, now)
-    with transaction.atomic():
+    with transaction.atomic(), changes.through(batch.file_name):
         problems = sheet.run(rows, dry_run=False)
         if problems:
             raise CsvRefused(problems)
@@ -250,7 +251,7 @@ def _counts(changes: list[Change]) -> dict[str, Any]:
 def _undo(batch: ImportBatch, now: datetime) -> None:
     """Every row as it was, if nobody has touched any since; else none, and the rows are named."""
     sheet, rows = _sheet(batch, now), list(batch.rows.order_by("-line"))
-    with transaction.atomic():
+    with transaction.atomic(), changes.through(_("undone: %(file)s") % {"file": batch.file_name}):
         problems, pairs = [], []
         for some in chunks(rows):
             kept = sheet.fetch([row.object_id for row in some if row.object_id is not None])

@@ -168,7 +168,7 @@ class Lots(Sheet):
                 publish_tariff(lot, before, by=self.by, now=self.now)
 
     def unmake(self, instance: Any) -> None:
-        undoing.unmake_lot(instance.pk)
+        undoing.unmake_lot(instance.pk, by=self.by, now=self.now)
 
 
 def _slug_of(row: dict[str, str]) -> str:

@@ -150,7 +150,7 @@ class Spots(Sheet):
             made = [spot.pk for row, spot in together[lot_id] if row.action == Action.NEW]
             try:
                 services.change_spots(lot_id=lot_id, new=[], changed=changed, by=self.by, now=self.now)
-                undoing.unmake_spots(lot_id, made)
+                undoing.unmake_spots(lot_id, made, by=self.by, now=self.now)
             except (ValidationError, BookingRefused) as error:
                 name = together[lot_id][0][1].lot.name
                 return [Problem(0, "", f"{name}: {reason(error)}")]

@@ -136,4 +136,4 @@ class Tariffs(Sheet):
         raise AssertionError("a tariff is never changed")
 
     def unmake(self, instance: Any) -> None:
-        undoing.unmake_tariff(instance.pk, self.now)
+        undoing.unmake_tariff(instance.pk, by=self.by, now=self.now)

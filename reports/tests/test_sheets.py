@@ -18,7 +18,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts import csv_files
-from accounts.models import User, Vehicle
+from accounts.models import Change, User, Vehicle
 from accounts.roles import make_roles
 from accounts.tests.staff import verify
 from bookings import services
@@ -224,7 +224,8 @@ def test_spots_are_made_changed_brought_back_and_put_back_as_they_were(office, l
     assert (batch.new_count, batch.changed_count) == (1, 2)
     first, third, new = (Spot.objects.get(number=number) for number in ("1", "3", "A7"))
     assert (first.features, first.power_kw, first.floor) == (("covered", "ev"), Decimal("11.0"), "2")
-    assert first.history.first().history_user == olga
+    told = Change.objects.get(kind="lots.spot", object_id=first.pk)
+    assert (told.by, told.through, ["floor", "", "2"] in told.fields) == (olga, batch.file_name, True)
     assert third.retired_at is None
     assert (new.scarcity, new.is_in_service, new.floor) == (1, False, "-1")
     assert undone(office, batch).state == State.UNDONE

@@ -12,8 +12,9 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.core.validators import validate_email
 from django.db import transaction
+from django.utils import timezone
 
-from accounts import roles, second_factor
+from accounts import changes, grants, roles, second_factor
 from accounts.models import User
 
 
@@ -30,9 +31,10 @@ class Command(BaseCommand):
             help="admin may do everything; the others what their group may (default: admin)",
         )
 
+    @changes.through("manage.py create_operator")
     @transaction.atomic
     def handle(self, *args: Any, email: str, name: str, role: str, **options: Any) -> None:
-        email = email.strip().lower()
+        email, now = email.strip().lower(), timezone.now()
         try:
             validate_email(email)
         except ValidationError as error:
@@ -50,8 +52,9 @@ class Command(BaseCommand):
             password_is_temporary=True,
         )
         if role != "admin":
-            roles.make_roles()
+            roles.make_roles(now=now)
             user.groups.add(Group.objects.get(name=role))
+        grants.user_changed(user, None, by=None, now=now)
         # Whoever may run this command vouches for the address.
         EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
         second_factor.email_device(user)

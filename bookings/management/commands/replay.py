@@ -18,6 +18,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.utils.text import slugify
 
+from accounts import changes
 from bookings import services
 from bookings.errors import BadBooking, BookingRefused
 from bookings.models import Booking
@@ -158,6 +159,7 @@ class Command(BaseCommand):
             help="for a lot made now (default %(default)s)",
         )
 
+    @changes.through("manage.py replay")
     def handle(self, *args: Any, **options: Any) -> None:
         path = Path(options["file"])
         if options["pool"] is not None and options["pool"] < 1:
@@ -241,7 +243,7 @@ def _lot_for(path: Path, sessions: list[Session], numbers: list[str], options: d
     elif options["lot"] is None and lot.source_id != f"replay:{slug}":
         raise CommandError(f"There is another lot {slug!r}; say --lot {slug} if the sessions belong there.")
     missing = sorted(set(numbers) - set(lot.spots.kept().values_list("number", flat=True)))
-    add_spots(lot, missing)
+    add_spots(lot, missing, by=None, now=sessions[0].arrival)
     in_service = lot.spots.in_service().count()
     if pool and in_service != pool:
         raise CommandError(f"The lot {slug!r} has {in_service} spots in service, not {pool}.")

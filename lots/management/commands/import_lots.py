@@ -14,6 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.utils import timezone
 
+from accounts import changes
 from lots import feeds, services
 from lots.feeds import LotRecord
 from lots.models import Lot
@@ -62,6 +63,7 @@ class Command(BaseCommand):
         parser.add_argument("--limit", type=int, metavar="N", help="only the first N lots of each file")
         parser.add_argument("--dry-run", action="store_true", help="try everything, keep nothing")
 
+    @changes.through("manage.py import_lots")
     def handle(self, *args: Any, **options: Any) -> None:
         price = _amount(options["price_per_hour"])
         if options["limit"] is not None and options["limit"] < 1:
@@ -157,7 +159,8 @@ def _update(lot: Lot, record: LotRecord, summary: Summary, now: datetime) -> Non
         services.update_lot(lot_id=lot.pk, by=None, now=now, **changed)
     missing = record.capacity - lot.spots.kept().count()
     if missing > 0:
-        services.add_spots(lot, services.next_numbers(lot, missing), **_spot_fields(record))
+        numbers = services.next_numbers(lot, missing)
+        services.add_spots(lot, numbers, by=None, now=now, **_spot_fields(record))
         summary.spots += missing
     elif missing < 0:
         # Somebody may be on those spots: only the back office looks at bookings first.

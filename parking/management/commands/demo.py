@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.utils import timezone
 
+from accounts import changes
 from bookings.models import Booking
 from lots.models import Lot
 from parking.demo.activity import SOURCE, make_bookings
@@ -30,6 +31,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--if-empty", action="store_true", help="do nothing when there are lots already")
 
+    @changes.through("manage.py demo")
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.DEBUG:
             # Its password is written in the documentation.

@@ -8,21 +8,23 @@ from django.contrib.auth.models import Permission
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import connection
+from django.utils import timezone
 
-from accounts import roles
+from accounts import changes, roles
 from parking import schedules
 
 
 class Command(BaseCommand):
     help = "Migrate, make the cache table, the schedule rows and the operators' roles. Safe to repeat."
 
+    @changes.through("manage.py setup")
     def handle(self, *args: Any, **options: Any) -> None:
         quiet = max(options["verbosity"] - 1, 0)
         known = _permissions()
         call_command("migrate", interactive=False, verbosity=quiet, stdout=self.stdout)
         call_command("createcachetable", verbosity=quiet, stdout=self.stdout)
         made = schedules.ensure()
-        roles.make_roles(known=known)
+        roles.make_roles(known=known, now=timezone.now())
         self.stdout.write(f"The database is up to date; {made or 'no'} new schedules.")
 
 

@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Q
 from django.utils import timezone
 
+from accounts import changes
 from accounts.csv_files import CsvRefused
 from lots.models import Lot
 from lots.services import create_lots
@@ -37,6 +38,7 @@ class Command(BaseCommand):
         parser.add_argument("--timezone", default="UTC", help="of the lots that are made")
         parser.add_argument("--currency", default="EUR", help="of the lots that are made")
 
+    @changes.through("manage.py import_occupancy")
     def handle(self, *args: Any, **options: Any) -> None:
         path, now = Path(options["file"]), timezone.now()
         try:
