@@ -13,7 +13,7 @@ from rest_framework import mixins, serializers, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import services
+from accounts import services, viewings
 from accounts.answers import NotKept, user_of
 from accounts.models import User, Vehicle
 from accounts.rights import StaffRights
@@ -144,3 +144,8 @@ class UserViewSet(NotKept, mixins.ListModelMixin, viewsets.GenericViewSet):
     permission_classes = [UserRights]
     queryset: Any = User.objects.all()
     filterset_class = UserFilter
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        answer = super().list(request, *args, **kwargs)
+        viewings.note(request, "API users", [row["id"] for row in answer.data["results"]])
+        return answer

@@ -149,6 +149,11 @@ def inventory() -> list[Table]:
     return [table for module in settings.PRIVACY for table in import_string(f"{module}.INVENTORY")]
 
 
+def person_lookup(model: type[models.Model]) -> str:
+    """What leads from a row to its person; "" where none does."""
+    return next((table.person for table in inventory() if table.model == model._meta.label), "")
+
+
 def everything_about(user: User) -> dict[str, list[dict[str, Any]]]:
     """All rows about a person, table by table, as plain values."""
     return {

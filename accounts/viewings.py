@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts import limits
@@ -20,7 +20,7 @@ VIEWINGS = OnlyGrows("accounts_viewing", "viewings_only_grow", ("update",))
 
 
 def note(
-    request: HttpRequest, what: str, people: Iterable[int | None], *, object_id: Any = "", count: int = 0
+    request: Any, what: str, people: Iterable[int | None], *, object_id: Any = "", count: int = 0
 ) -> None:
     """
     Keep that `request.user` was shown these people; None is somebody without an account, a guest.
@@ -40,9 +40,16 @@ def note(
         address=_address(request),
         what=what[:60],
         object_id=str(object_id or "")[:40],
-        people=f"|{'|'.join(map(str, known))}|" if 0 < len(known) <= MOST_NAMED else "",
+        people=f"|{'|'.join(map(str, known))}|" if known and total <= MOST_NAMED else "",
         count=total,
     )
+
+
+def note_rows(request: Any, what: str, rows: QuerySet[Any], lookup: str) -> None:
+    """A file of these rows, which lead to their people by `lookup`: named while they are not too many."""
+    people = rows.order_by().values_list(lookup, flat=True).distinct()
+    few = list(people[: MOST_NAMED + 1])
+    note(request, what, few, count=people.count() if len(few) > MOST_NAMED else 0)
 
 
 def told_to(person: User) -> list[dict[str, Any]]:
@@ -55,7 +62,7 @@ def forget_old(*, now: datetime) -> int:
     return Viewing.objects.filter(at__lt=now - timedelta(days=settings.KEEP_VIEWINGS_DAYS)).delete()[0]
 
 
-def _address(request: HttpRequest) -> str | None:
+def _address(request: Any) -> str | None:
     try:
         return str(ip_address(limits.client_ip(request)))
     except ValueError:

@@ -22,6 +22,7 @@ from unfold.sites import UnfoldAdminSite
 
 from accounts import second_factor
 from accounts.models import User
+from parking import shown
 
 
 class ParkwellAdminSite(OTPAdminSite, UnfoldAdminSite):
@@ -43,7 +44,7 @@ class ParkwellAdminSite(OTPAdminSite, UnfoldAdminSite):
         model_admin = getattr(view, "__self__", None)
         if isinstance(model_admin, ModelAdmin):
             view = _with_some_right(view, model_admin)
-        return super().admin_view(view, cacheable)
+        return super().admin_view(shown.told(view), cacheable)
 
     def get_urls(self) -> list[Any]:
         from reports import report_admin  # which registers with this site, so it cannot come first

@@ -82,6 +82,9 @@ UNFOLD = {
                 "title": _("People"),
                 "items": [
                     _page(_("Users"), "group", "accounts", "user"),
+                    _page(_("Roles"), "badge", "auth", "group"),
+                    _page(_("Changes"), "history", "accounts", "change"),
+                    _page(_("Who saw whose data"), "visibility", "accounts", "viewing"),
                 ],
             },
             {

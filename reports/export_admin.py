@@ -27,8 +27,10 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from accounts import viewings
 from accounts.models import User
 from bookings.admin.base import operator
+from bookings.people import known_to
 from lots.models import Lot
 from reports import exports
 from reports.export_forms import ExportForm
@@ -128,6 +130,7 @@ class ExportAdmin(ModelAdmin):
             except exports.ExportUnderWay as refusal:
                 messages.error(request, str(refusal))
             else:
+                viewings.note(request, "export of all data", [], count=known_to(operator(request)).count())
                 messages.success(request, _("The file is being made. A mail tells you when it is done."))
             return redirect("admin:reports_export_changelist")
         context = {

@@ -22,9 +22,11 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
+from accounts import viewings
 from accounts.models import User
 from accounts.replica import may_lag
 from bookings.admin.base import operator
+from bookings.people import known_to
 from lots.models import Lot
 from reports import charts, figures, lines, people, tables
 from reports.chart_rows import revenue_charts
@@ -110,7 +112,11 @@ def _page(site: AdminSite, request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return TemplateResponse(request, "admin/reports/figures.html", context, status=422)
     lots, period = form.chosen()
-    context |= _told(lots, period, now) | _expected(form, now) | {"query": request.GET.urlencode()}
+    context |= (
+        _told(lots, period, known_to(operator(request)), now)
+        | _expected(form, now)
+        | {"query": request.GET.urlencode()}
+    )
     return TemplateResponse(request, "admin/reports/figures.html", context)
 
 
@@ -127,6 +133,7 @@ def _bookings_file(request: HttpRequest) -> HttpResponseBase:
     if not form.is_valid():
         return HttpResponse(status=422)
     lots, period = form.chosen()
+    viewings.note_rows(request, "report bookings.csv", tables.bookings(Scope(lots), period), "driver")
     return _file(tables.bookings_csv(Scope(lots), period), "bookings", period)
 
 
@@ -144,7 +151,7 @@ def _file(content: Iterator[bytes], name: str, period: Days) -> StreamingHttpRes
 
 
 @may_lag()
-def _told(lots: QuerySet[Lot], period: Days, now: datetime) -> dict[str, Any]:
+def _told(lots: QuerySet[Lot], period: Days, among: QuerySet[User], now: datetime) -> dict[str, Any]:
     scope = Scope(lots)
     rows = figures.by_lot(lots, period, now=now)
     found, before = figures.total(rows, period), figures.summary(lots, period.before, now=now)
@@ -159,7 +166,7 @@ def _told(lots: QuerySet[Lot], period: Days, now: datetime) -> dict[str, Any]:
         "zone": period.zone.key,
         "lines": lines.of_lots(found, before),
         "charged": lines.amounts(figures.charged(scope, period)),
-        "new_users": people.new_users(period),
+        "new_users": people.new_users(period, among),
         "failed": figures.failed_payments(scope, period),
         "providers": {name: lines.revenues(money) for name, money in providers.items()},
         "lots": [

@@ -79,7 +79,7 @@ def close_page(page: ServiceAdmin, request: HttpRequest, lot: Lot) -> HttpRespon
     spots = _chosen(request, lot)
     form = ClosingForm(request.POST if is_post else None, lot=lot)
     closing = form.closing(spots, now) if is_post and form.is_valid() else None
-    seen, facts = "", []
+    seen, facts, affected = "", [], []
     if closing:
         try:
             affected = services.closing_preview(closing, by=operator(request), now=now)
@@ -97,6 +97,7 @@ def close_page(page: ServiceAdmin, request: HttpRequest, lot: Lot) -> HttpRespon
         request,
         _("Take out of service: %(lot)s, %(what)s") % {"lot": lot.name, "what": what},
         original=lot,
+        people_named=[found.booking.driver_id for found in affected],
         form=form,
         facts=facts or [_("Times are %(zone)s.") % {"zone": lot.timezone}],
         button=_("Close, and do this") if seen else _("See who is concerned"),

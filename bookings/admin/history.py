@@ -179,3 +179,62 @@ def _word(kind: str, name: str, value: str) -> str:
 
 def _short(text: str, longest: int | None) -> str:
     return text if longest is None or len(text) <= longest else f"{text[:longest]}…"
+
+
+@admin.register(Viewing)
+class ViewingAdmin(ReadOnly):
+    """Superusers see all; others who may look here, what they looked at themselves."""
+
+    list_display = ["at", "who", "page", "whose", "address"]
+    list_select_related = ["viewer"]
+    list_filter = [("viewer", AutocompleteSelectFilter), ("at", RangeDateFilter)]
+    search_fields = ["what"]  # and people, in get_search_results()
+    search_help_text = gettext_lazy("Page, or the e-mail of whose data was shown")
+    fields = ["at", "viewer", "page", "everybody", "address"]
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        rows, user = super().get_queryset(request), operator(request)
+        return rows if user.is_superuser else rows.filter(viewer=user)
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
+        person = User.objects.filter(email=search_term.strip().lower()).first()
+        if person:
+            return queryset.naming(person), False
+        return super().get_search_results(request, queryset, search_term)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return NamedPeople
+
+    @display(description=gettext_lazy("who"), ordering="viewer__email")
+    def who(self, viewing: Viewing) -> str:
+        return str(viewing.viewer)
+
+    @display(description=gettext_lazy("what"), ordering="what")
+    def page(self, viewing: Viewing) -> str:
+        """A page's own name where it is a row's, and a link to it."""
+        model, _space, form = viewing.what.partition(" ")
+        try:
+            name = capfirst(str(apps.get_model(model)._meta.verbose_name))
+        except (LookupError, ValueError):
+            return viewing.what
+        if form:
+            return _("%(name)s: list") % {"name": name}
+        link = reverse(f"admin:{model.replace('.', '_')}_change", args=[viewing.object_id])
+        return format_html('<a href="{}">{} {}</a>', link, name, viewing.object_id)
+
+    @display(description=gettext_lazy("whose"))
+    def whose(self, viewing: Any) -> str:
+        return _people(viewing.named, viewing.count)
+
+    @display(description=gettext_lazy("whose"))
+    def everybody(self, viewing: Viewing) -> str:
+        return _people(User.objects.filter(pk__in=viewing.ids()).order_by("email"), viewing.count)
+
+
+def _people(named: Any, count: int) -> str:
+    """Guests and whoever is not named are counted."""
+    names = [str(person) for person in named]
+    more = count - len(names)
+    told = ", ".join(names)
+    return told + (_(" and %(count)d more") % {"count": more} if more > 0 and names else "") or str(count)

@@ -33,6 +33,7 @@ class Passes(ModelAdmin):
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": _("Pass"),
+            "original": booking,
             "booking": booking,
             "verdict": passes.verdict(booking, now),
             "begin": local(booking.starts_at, lot),

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.decorators import action
 
-from accounts import csv_files
+from accounts import csv_files, privacy, viewings
 from bookings.admin.base import operator
 from reports.sheets.kinds import SHEETS
 from reports.sheets.sheet import CHUNK, Sheet
@@ -70,6 +70,8 @@ class SheetAdmin(ModelAdmin):
     ) -> StreamingHttpResponse:
         sheet = self.sheet(by=operator(request), now=timezone.now())
         logger.info("sheets.export", extra={"kind": sheet.kind, "user": operator(request).pk})
+        if lookup := privacy.person_lookup(rows.model):
+            viewings.note_rows(request, f"{sheet.kind}.csv", rows, lookup)
         found = rows.select_related(*sheet.related) if sheet.related else rows
         lines = sheet.lines(found.order_by("pk").iterator(chunk_size=CHUNK))
         content = csv_files.write(sheet.headings(), lines, for_spreadsheets=for_spreadsheets)
