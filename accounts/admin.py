@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
-from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminTextInputWidget
 
-from accounts import grants, outbox
+from accounts import grants, outbox, services
 from accounts.models import Notice, NoticeQuerySet, User, Vehicle
 from accounts.plates import normalise_plate
+
+NAMED = 5  # people a question names
 
 admin.site.unregister(Group)
 
@@ -55,19 +58,33 @@ class LowerEmail:
         return self.cleaned_data["email"].lower()  # type: ignore[attr-defined]
 
 
-class PersonForm(LowerEmail, UserChangeForm):
+class PersonForm(LowerEmail, forms.ModelForm):
+    """Nobody's password, nor its hash: people choose theirs by a code to their mailbox."""
+
     class Meta:
         model = User
-        fields = "__all__"
+        exclude = ["password"]  # noqa: DJ006  the fieldsets name the fields
         # Django's field for usernames cannot be left empty where the column may be NULL.
         field_classes: dict[str, Any] = {}
 
 
-class NewPersonForm(LowerEmail, UserCreationForm):
+class NewPersonForm(LowerEmail, forms.ModelForm):
     class Meta:
         model = User
         fields = ["email", "name"]
-        field_classes: dict[str, Any] = {}
+
+    def save(self, commit: bool = True) -> User:
+        self.instance.set_unusable_password()
+        return super().save(commit)
+
+
+class ReasonForm(forms.Form):
+    reason = forms.CharField(
+        label=_("Reason"),
+        max_length=200,
+        widget=UnfoldAdminTextInputWidget(),
+        help_text=_("For the record of changes; the person may read it in their own data."),
+    )
 
 
 class VehicleInline(TabularInline):
@@ -82,19 +99,18 @@ class VehicleInline(TabularInline):
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):
+class UserAdmin(ModelAdmin):
     form = PersonForm
-    add_form = NewPersonForm
-    change_password_form = AdminPasswordChangeForm
+    filter_horizontal = ["groups", "user_permissions"]
     inlines = [VehicleInline]
     list_display = ["email", "name", "username", "is_staff", "is_active", "date_joined", "last_login"]
     list_filter = ["is_staff", "is_active", "groups"]
     search_fields = ["email", "username", "name", "phone", "vehicles__plate_normalised"]
     ordering = ["-date_joined", "-id"]
     show_full_result_count = False
-    readonly_fields = ["date_joined", "last_login", "wrong_passwords"]
+    readonly_fields = ["is_active", "date_joined", "last_login", "wrong_passwords"]
     fieldsets = [
-        (None, {"fields": ["email", "password"]}),
+        (None, {"fields": ["email"]}),
         (
             _("Profile"),
             {
@@ -113,7 +129,82 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
         (_("Rights"), {"fields": ["is_active", "is_staff", "is_superuser", "groups", "user_permissions"]}),
         (_("Dates"), {"fields": ["date_joined", "last_login", "wrong_passwords"]}),
     ]
-    add_fieldsets = [(None, {"fields": ["email", "name", "usable_password", "password1", "password2"]})]
+    add_fieldsets = [
+        (
+            None,
+            {
+                "fields": ["email", "name"],
+                "description": _("They sign in by a code to this address, and may choose a password there."),
+            },
+        )
+    ]
+    actions = ["disable", "enable"]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        return super().get_fieldsets(request, obj) if obj else self.add_fieldsets
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        if obj is None:
+            kwargs |= {"form": NewPersonForm, "fields": NewPersonForm.Meta.fields}
+        return super().get_form(request, obj, change=change, **kwargs)
+
+    def get_inlines(self, request: HttpRequest, obj: Any = None) -> Any:
+        return super().get_inlines(request, obj) if obj else []
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
+        """Nor is a hash found out letter by letter."""
+        return not lookup.startswith("password") and super().lookup_allowed(lookup, value, request)
+
+    # --- Who may come in ---
+
+    def has_disabling_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("accounts.change_user")
+
+    @admin.action(description=_("Disable …"), permissions=["disabling"])
+    def disable(self, request: HttpRequest, queryset: QuerySet[User]) -> TemplateResponse | None:
+        facts = [_("They are signed out everywhere at once, programs included, and cannot sign in."),
+                 _("Their bookings stay as they are.")]  # fmt: skip
+        return self._set_active(request, queryset, False, _("Disable"), facts)
+
+    @admin.action(description=_("Enable …"), permissions=["disabling"])
+    def enable(self, request: HttpRequest, queryset: QuerySet[User]) -> TemplateResponse | None:
+        return self._set_active(request, queryset, True, _("Enable"), [_("They may sign in again.")])
+
+    def _set_active(
+        self, request: HttpRequest, queryset: QuerySet[User], is_active: bool, button: Any, facts: list[Any]
+    ) -> TemplateResponse | None:
+        """Asks for the reason first; it is kept with who did it and when."""
+        chosen = list(queryset.order_by("pk"))
+        form = ReasonForm(request.POST if "reason" in request.POST else None)
+        if form.is_valid():
+            for user in chosen:
+                self._set_one(request, user, is_active, form.cleaned_data["reason"])
+            return None
+        hidden: list[tuple[str, Any]] = [("action", "enable" if is_active else "disable")]
+        hidden += [("_selected_action", user.pk) for user in chosen]
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": f"{button}: {', '.join(map(str, chosen[:NAMED]))}{' …' if len(chosen) > NAMED else ''}",
+            "form": form,
+            "facts": facts,
+            "button": button,
+            "is_danger": not is_active,
+            "hidden": hidden,
+            "back": request.get_full_path(),
+        }
+        return TemplateResponse(request, "admin/command.html", context)
+
+    def _set_one(self, request: HttpRequest, user: User, is_active: bool, reason: str) -> None:
+        by = _who(request)
+        if user == by or not self.has_change_permission(request, user):
+            messages.error(request, _("%(user)s: not yours to change.") % {"user": user})
+            return
+        services.set_active(user=user, is_active=is_active, reason=reason, by=by, now=timezone.now())
+        told = _("%(user)s may sign in again.") if is_active else _("%(user)s is disabled and signed out.")
+        messages.success(request, told % {"user": user})
+
+    # --- Rights ---
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Only a superuser gives rights: whoever may edit people could make one of themselves."""

@@ -1,13 +1,17 @@
-"""What people change about themselves: their profile and their vehicles."""
+"""What people change about themselves, their profile and their vehicles; and who is let in at all."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
+from allauth.usersessions.models import UserSession
+from django.contrib.sessions.models import Session
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from accounts import grants
 from accounts.models import User, Vehicle
 from accounts.plates import normalise_plate
 
@@ -48,6 +52,23 @@ def remove_vehicle(*, vehicle: Vehicle) -> None:
     """Bookings keep the plate they were made with."""
     _lock(vehicle.driver)
     vehicle.delete()
+
+
+@transaction.atomic
+def set_active(*, user: User, is_active: bool, reason: str, by: User | None, now: datetime) -> User:
+    """Let somebody in or keep them out; twice is once. Who is kept out is signed out everywhere at once."""
+    fresh = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    if fresh.is_active != is_active:
+        before = grants.of_user(fresh)
+        fresh.is_active = is_active
+        fresh.save(update_fields=["is_active"])
+        grants.user_changed(fresh, before, by=by, now=now, reason=reason)
+    if not is_active:
+        # Tokens of programs live in their sessions, and end with them.
+        sessions = UserSession.objects.filter(user=fresh)
+        Session.objects.filter(session_key__in=sessions.values("session_key")).delete()
+        sessions.delete()
+    return fresh
 
 
 def _lock(driver: User) -> None:

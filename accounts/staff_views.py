@@ -74,6 +74,9 @@ def verified_only(view: View) -> View:
 def step_up(request: Request) -> HttpResponse:
     user, wanted = request.user, _next(request)
     has_app = second_factor.authenticator(user) is not None
+    if not has_app and not user.has_usable_password():
+        messages.info(request, _("Choose a password first: the code to your mailbox is only one factor."))
+        return redirect("account_set_password")
     if not has_app and "password" not in second_factor.methods(request, user):
         # Signed in by a code to the very mailbox: that is one factor, the password is the other.
         here = f"{request.path}?{urlencode({'next': wanted})}"

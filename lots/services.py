@@ -93,16 +93,8 @@ def create_lots(wanted: list[tuple[Lot, int]], *, by: User | None, now: datetime
 
 
 @transaction.atomic
-def set_limits(*, user: User, lots: Iterable[Lot], by: User | None, now: datetime) -> None:
-    """Which lots an operator works with; none: all. Who gave which is on record."""
-    before = history.of_limits(user)
-    user.lots_limited_to.set(lots)
-    history.limits_changed(user, before, by=by, now=now)
-
-
-@transaction.atomic
 def set_operators(*, lot: Lot, users: Iterable[User], by: User | None, now: datetime) -> None:
-    """The same from the lot's side: who is limited to it."""
+    """Who is limited to this lot, and maybe others; who gave them which limits is on record."""
     wanted = set(users)
     before = {user: history.of_limits(user) for user in {*wanted, *lot.operators.all()}}
     lot.operators.set(wanted)

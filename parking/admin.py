@@ -64,6 +64,12 @@ class ParkwellAdminSite(OTPAdminSite, UnfoldAdminSite):
             return redirect(wanted)
         return redirect(f"{reverse('staff:step-up')}?{urlencode({REDIRECT_FIELD_NAME: wanted})}")
 
+    def password_change(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The back office knows no passwords; one's own is changed where everybody changes theirs."""
+        return redirect("account_change_password")
+
     def _wanted(self, request: HttpRequest) -> str:
         wanted = request.GET.get(REDIRECT_FIELD_NAME, "")
         is_ours = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, request.is_secure())

@@ -24,7 +24,8 @@ BACK_OFFICE = (
     "accounts/admin.py", "parking/skin.py", "parking/admin_restyle.py", "templates/admin/*",
     "templates/accounts/outbox*", "templates/accounts/_mail_state.html", "lots/undoing.py",
     "lots/closures.py",    "bookings/safe_http.py", "bookings/label_sheet.py", "accounts/csv_files.py",
-    "accounts/rights.py", "accounts/roles.py", "reports/models.py", "reports/office_charts.py",
+    "accounts/rights.py", "accounts/roles.py", "accounts/trail_models.py", "reports/models.py",
+    "reports/office_charts.py",
     "reports/reading*",
     "bookings/situations.py", "parking/dashboard.py", "parking/installation.py",
 )  # fmt: skip

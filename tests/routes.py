@@ -95,7 +95,6 @@ ROUTES: dict[str, tuple[str, tuple[str, ...]]] = {
     "api/v1/jobs/JOB/": ("job", READ),
     "api/v1/vehicles/PK/": ("vehicle", ("GET", "PATCH", "DELETE")),
     "admin/r/<path:content_type_id>/<path:object_id>/": ("any row", READ),
-    "admin/accounts/user/<id>/password/": ("accounts.user", BOTH),
     "admin/bookings/booking/<path:object_id>/check-in/": ("bookings.booking", BOTH),
     "admin/bookings/booking/<path:object_id>/release/": ("bookings.booking", BOTH),
     "admin/bookings/booking/<path:object_id>/extend/": ("bookings.booking", BOTH),

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
+from django.contrib.auth.models import Permission
+from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
@@ -19,7 +21,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.sites import UnfoldAdminSite
 
 from accounts import outbox, roles, second_factor
-from accounts.models import Notice, RateLimit, User
+from accounts.models import Change, Notice, RateLimit, User
 from accounts.tests.conftest import PASSWORD, Api, another, code_for, make_member
 from accounts.tests.staff import verify
 
@@ -96,9 +98,13 @@ def test_an_operator_signs_in_with_password_and_code_and_lands_on_the_admin(olga
 
 @pytest.mark.django_db
 def test_a_superuser_made_by_djangos_own_command_is_not_locked_out():
-    call_command("createsuperuser", email="root@example.com", interactive=False, verbosity=0)
+    printed = io.StringIO()
+    call_command("createsuperuser", email="root@example.com", interactive=False, stdout=printed)
     root = User.objects.get()
+    assert root.is_superuser
+    assert root.check_password(re.search(r"one-time password: (\S+)", printed.getvalue())[1])
     root.set_password(PASSWORD)
+    root.password_is_temporary = False
     root.save()
 
     client = sign_in(root)
@@ -338,17 +344,16 @@ def test_only_a_superuser_gives_rights_or_touches_another_operator(olga: User, m
     assert not member.is_staff
 
     assert client.post(f"/admin/accounts/user/{olga.pk}/change/", data).status_code == 403
-    assert client.post(f"/admin/accounts/user/{olga.pk}/password/", {}).status_code == 403
 
 
 @pytest.mark.django_db
 def test_people_are_made_and_changed_in_the_admin(client: Client, olga: User):
     verify(client, olga)
-    new = {"email": "New@Example.com", "name": "New", "password1": PASSWORD, "password2": PASSWORD}
+    new = {"email": "New@Example.com", "name": "New", "password": PASSWORD, "password1": PASSWORD}
     rows = {"vehicles-TOTAL_FORMS": 0, "vehicles-INITIAL_FORMS": 0}
-    client.post("/admin/accounts/user/add/", {**new, "usable_password": "true", **rows})
+    client.post("/admin/accounts/user/add/", {**new, "password2": PASSWORD, "usable_password": "true"})
     made = User.objects.get(email="new@example.com")
-    assert made.check_password(PASSWORD)
+    assert not made.has_usable_password()
 
     client.post(f"/admin/accounts/user/{made.pk}/change/", {**new, "username": "", "is_active": "on", **rows})
     client.post("/admin/accounts/vehicle/add/", {"driver": made.pk, "plate": "b-ab 12", "kind": "car"})
@@ -382,3 +387,78 @@ def test_mails_are_read_in_the_admin_but_codes_are_not(client: Client, olga: Use
 @pytest.mark.parametrize("path", ["user/", "user/add/", "vehicle/", "vehicle/add/", "notice/"])
 def test_the_people_pages_of_the_admin_open(path: str, client: Client, olga: User):
     assert verify(client, olga).get(f"/admin/accounts/{path}").status_code == 200
+
+
+@pytest.mark.django_db
+def test_the_back_office_knows_nobodys_password(client: Client, olga: User, member: User):
+    verify(client, olga)
+
+    for path in [f"user/{member.pk}/change/", f"user/{olga.pk}/change/", "user/add/"]:
+        page = client.get(f"/admin/accounts/{path}").content.decode()
+        assert 'type="password"' not in page
+        assert not [user for user in (olga, member) if user.password in page or user.password[:12] in page]
+        fields = client.get(f"/admin/accounts/{path}").context["adminform"].form.fields
+        assert not [name for name in fields if "password" in name and name != "wrong_passwords"]
+    # What is no page of a user leads to the site's front page, or to where everybody changes theirs.
+    answer = client.post(f"/admin/accounts/user/{member.pk}/password/", {"password1": "x"})
+    assert answer.status_code in (302, 404)
+    assert client.get("/admin/password_change/")["Location"] == "/accounts/password/change/"
+    assert client.get("/admin/accounts/user/", {"password__startswith": "md5"}).status_code in (302, 400)
+    member.refresh_from_db()
+    assert member.check_password(PASSWORD)
+
+
+@pytest.mark.django_db
+def test_staff_without_a_password_choose_one_before_they_come_in(olga: User):
+    olga.set_unusable_password()
+    olga.save()
+    client = Client()
+    client.post("/accounts/login/code/", {"email": olga.email})
+    client.post("/accounts/login/code/confirm/", {"code": code_for(olga.email)})
+
+    step = client.get("/accounts/security/code/")
+
+    assert step["Location"] == "/accounts/password/set/"
+    assert client.get(step["Location"]).status_code == 200
+    client.post(step["Location"], {"password1": "copper-lantern-77", "password2": "copper-lantern-77"})
+    assert client.get("/accounts/security/code/")["Location"].startswith("/accounts/reauthenticate/")
+
+
+@pytest.mark.django_db
+def test_disabling_somebody_signs_them_out_everywhere_and_keeps_the_reason(
+    client: Client, olga: User, member: User
+):
+    theirs, program = sign_in(member), Api()
+    program.post("/auth/login", {"email": member.email, "password": PASSWORD})
+    assert theirs.get("/bookings/").status_code == 200
+    assert program.call("GET", "/api/v1/me/").status_code == 200
+    verify(client, olga)
+    chosen = {"action": "disable", "_selected_action": [member.pk]}
+
+    question = client.post("/admin/accounts/user/", chosen)
+    assert question.status_code == 200
+    member.refresh_from_db()
+    assert member.is_active, "asked first"
+    client.post("/admin/accounts/user/", {**chosen, "reason": "Stolen card"})
+
+    assert theirs.get("/bookings/").status_code == 302
+    assert program.call("GET", "/api/v1/me/").status_code == 401
+    assert not Session.objects.filter(session_key=theirs.session.session_key).exists()
+    change = Change.objects.get(kind="accounts.user", object_id=member.pk)
+    assert (change.by, change.reason, change.fields) == (olga, "Stolen card", [["is_active", "yes", "no"]])
+
+    client.post("/admin/accounts/user/", {**chosen, "action": "enable", "reason": "A mistake"})
+    assert sign_in(member).get("/bookings/").status_code == 200
+
+
+@pytest.mark.django_db
+def test_who_may_not_change_somebody_does_not_disable_them(client: Client, olga: User, member: User):
+    clerk = make_member("clerk", is_staff=True)
+    clerk.user_permissions.set(Permission.objects.filter(codename__in=["view_user", "change_user"]))
+    verify(client, clerk)
+
+    for victim in (olga, clerk):
+        data = {"action": "disable", "_selected_action": [victim.pk], "reason": "Mine now"}
+        client.post("/admin/accounts/user/", data)
+
+    assert not User.objects.filter(is_active=False).exists()

@@ -18,7 +18,7 @@ from bookings.models import Booking
 from bookings.tests.api_support import API, client_for
 from bookings.tests.factories import make_lot, make_user, park
 from lots.models import Lot, Tariff
-from lots.services import set_limits
+from lots.services import set_operators
 
 UNKNOWN = 987_654_321
 
@@ -336,7 +336,7 @@ def test_viewers_and_cashiers_read_and_change_nothing_in_the_back_office(
 
 
 def test_the_record_of_changes_tells_of_own_lots_alone(own: Lot, foreign: Lot, office: Client, olga: User):
-    set_limits(user=make_staff("newcomer"), lots=[own], by=olga, now=timezone.now())
+    set_operators(lot=own, users=[make_staff("newcomer")], by=olga, now=timezone.now())
 
     def shown(client: Client) -> set[str]:
         rows = client.get(reverse("admin:accounts_change_changelist")).context["cl"].result_list
