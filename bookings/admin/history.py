@@ -220,6 +220,8 @@ class ViewingAdmin(ReadOnly):
             return viewing.what
         if form:
             return _("%(name)s: list") % {"name": name}
+        if not viewing.object_id:
+            return name
         link = reverse(f"admin:{model.replace('.', '_')}_change", args=[viewing.object_id])
         return format_html('<a href="{}">{} {}</a>', link, name, viewing.object_id)
 
