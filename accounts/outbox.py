@@ -22,6 +22,7 @@ from django.utils.module_loading import import_string
 from django.utils.translation import override
 
 from accounts.models import Notice, NoticeQuerySet, User
+from accounts.prepared import insert
 
 LEASE = timedelta(seconds=120)  # longer than EMAIL_TIMEOUT, so that no second worker sends meanwhile
 ATTEMPTS = 10
@@ -54,7 +55,7 @@ def owe(**mail: Any) -> None:
 
 
 def owe_all(notices: Sequence[Notice]) -> None:
-    Notice.objects.bulk_create(notices, ignore_conflicts=True)
+    insert(notices, ignore_conflicts=True)
 
 
 def owed(

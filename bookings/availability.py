@@ -11,6 +11,7 @@ from typing import TypedDict, Unpack
 from django.db.models import Count, DateTimeField, Exists, F, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce
 
+from accounts.prepared import prepared
 from bookings.models import SOON, Booking, State
 from lots import clock
 from lots.models import Closure, Lot, Spot, SpotQuerySet
@@ -74,6 +75,66 @@ def free_spots(
     Asks each spot for the last occupying booking that starts before the window ends and whether that is
     over by then: right because occupying bookings of one spot never overlap, and one index probe a spot.
     """
+    is_soon = starts_at <= now + SOON
+    return _free(starts_at, ends_at, now, is_soon, lots, features, vehicle_kind)
+
+
+def first_free(
+    lot_id: int,
+    starts_at: datetime,
+    ends_at: datetime,
+    *,
+    now: datetime,
+    features: tuple[str, ...] = (),
+    vehicle_kind: str = "",
+    spot_kind: str = "",
+    spot_id: int | None = None,
+) -> Spot | None:
+    """The first of free_spots() in the order they are given away in; with `spot_id` that one or none."""
+    found = _first_free(
+        lot_id=lot_id,
+        starts_at=starts_at,
+        ends_at=ends_at,
+        now=now,
+        is_soon=starts_at <= now + SOON,
+        features=features,
+        vehicle_kind=vehicle_kind,
+        spot_kind=spot_kind,
+        spot_id=spot_id,
+    )
+    return found[0] if found else None
+
+
+@prepared("lot_id", "starts_at", "ends_at", "now", "spot_id")
+def _first_free(
+    *,
+    lot_id: int,
+    starts_at: datetime,
+    ends_at: datetime,
+    now: datetime,
+    is_soon: bool,
+    features: tuple[str, ...],
+    vehicle_kind: str,
+    spot_kind: str,
+    spot_id: int | None,
+) -> SpotQuerySet:
+    spots = _free(starts_at, ends_at, now, is_soon, [lot_id], features, vehicle_kind)
+    if spot_kind:
+        spots = spots.filter(kind=spot_kind)
+    if spot_id is not None:
+        spots = spots.filter(pk=spot_id)
+    return spots.cheapest_first()[:1]
+
+
+def _free(
+    starts_at: datetime,
+    ends_at: datetime,
+    now: datetime,
+    is_soon: bool,
+    lots: Iterable[int],
+    features: tuple[str, ...],
+    vehicle_kind: str,
+) -> SpotQuerySet:
     others = Booking.objects.blocking(now).filter(spot=OuterRef("pk"))
     last_end = others.filter(starts_at__lt=ends_at).order_by("-starts_at").values("ends_at")[:1]
     free_by = Coalesce(Subquery(last_end), Value(starts_at), output_field=DateTimeField())
@@ -81,7 +142,7 @@ def free_spots(
         Spot.objects.in_service().filter(lot__in=lots).offering(features=features, vehicle_kind=vehicle_kind)
     )
     spots = spots.alias(free_by=free_by).filter(free_by__lte=starts_at).open_throughout(starts_at, ends_at)
-    if starts_at <= now + SOON:
+    if is_soon:
         # Whoever stays past the end until released stands there, whatever the row's end says.
         spots = spots.exclude(Exists(others.staying_on(now)))
     return spots

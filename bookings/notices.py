@@ -20,14 +20,18 @@ def owe(booking: Booking, kind: str, *, now: datetime, **more: Any) -> None:
     comes with its reminders.
     """
     entry = more.pop("sequence", 0)
-    mails = [_mail(booking, kind, f"{kind}:{entry}", now=now, **more)]
-    outbox.owe_all(list(filter(None, mails + (_reminders(booking, now) if kind == "confirmed" else []))))
+    said = frozen(booking, booking.lot, booking.spot)
+    mails = [_mail(booking, kind, f"{kind}:{entry}", said, now=now, **more)]
+    if kind == "confirmed":
+        mails += _reminders(booking, said, now)
+    outbox.owe_all(list(filter(None, mails)))
 
 
 def remind(booking: Booking, *, now: datetime) -> None:
     """Owe the reminders anew: those not sent yet said something else. One for each moment, ever."""
     forget_reminders(booking)
-    outbox.owe_all(list(filter(None, _reminders(booking, now))))
+    said = frozen(booking, booking.lot, booking.spot)
+    outbox.owe_all(list(filter(None, _reminders(booking, said, now))))
 
 
 def forget_reminders(booking: Booking) -> None:
@@ -35,7 +39,7 @@ def forget_reminders(booking: Booking) -> None:
     outbox.withdraw([_event(booking, key) for key in (_starts_soon(booking), _ends_soon(booking))])
 
 
-def _reminders(booking: Booking, now: datetime) -> list[Notice | None]:
+def _reminders(booking: Booking, said: dict[str, Any], now: datetime) -> list[Notice | None]:
     """By the lot's minutes before start and end, while that is yet to come and the stay long enough."""
     lot, found = booking.lot, []
     before_start = timedelta(minutes=lot.remind_before_start_minutes)
@@ -47,7 +51,7 @@ def _reminders(booking: Booking, now: datetime) -> list[Notice | None]:
     if before_end and is_long and ends - before_end > now:
         found.append(("ends_soon", _ends_soon(booking), ends - before_end, ends))
     return [
-        _mail(booking, kind, key, now=now, not_before=moment, expires_at=over)
+        _mail(booking, kind, key, said, now=now, not_before=moment, expires_at=over)
         for kind, key, moment, over in found
     ]
 
@@ -68,13 +72,14 @@ def _mail(
     booking: Booking,
     kind: str,
     key: str,
+    said: dict[str, Any],
     *,
     now: datetime,
     not_before: datetime | None = None,
     expires_at: datetime | None = None,
     **more: Any,
 ) -> Notice | None:
-    """None: nobody to tell."""
+    """None: nobody to tell. `said` is frozen() of the booking."""
     driver, guest = booking.driver, booking.guest
     recipient = driver.email if driver else guest.email if guest else ""
     if not recipient:
@@ -85,7 +90,7 @@ def _mail(
         user=driver,
         language=guest.language if guest else "",
         event=_event(booking, key),
-        context={"booking": frozen(booking, booking.lot, booking.spot), **more},
+        context={"booking": said, **more},
         now=now,
         not_before=not_before,
         expires_at=expires_at,

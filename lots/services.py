@@ -13,9 +13,11 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.text import slugify
 
 from accounts.models import User
+from accounts.prepared import prepared
 from lots import history, rates
 from lots.labels import new_code
 from lots.models import Lot, Spot, Tariff
@@ -213,9 +215,17 @@ def list_price(lot: Lot, tariff: rates.Tariff) -> None:
 
 def tariff_at(lot: Lot, now: datetime) -> Tariff:
     """The version new bookings get."""
-    tariff = lot.tariffs.filter(valid_from__lte=now).order_by("-valid_from", "-version").first()
+    for tariff in _in_force(lot_id=lot.pk, now=now):
+        tariff.lot = lot
+        return tariff
     # A lot's first version holds from the beginning: replayed bookings lie before it was made.
-    return tariff or lot.tariffs.earliest("version")
+    return lot.tariffs.earliest("version")
+
+
+@prepared("lot_id", "now")
+def _in_force(*, lot_id: int, now: datetime) -> QuerySet[Tariff]:
+    found = Tariff.objects.filter(lot=lot_id, valid_from__lte=now)
+    return found.order_by("-valid_from", "-version")[:1]
 
 
 def plain_slug(name: str) -> str:

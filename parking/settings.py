@@ -169,6 +169,8 @@ if "sqlite" in _database["ENGINE"]:
 elif "postgresql" in _database["ENGINE"]:
     _options.pop("pool", None)
     _options |= {
+        # How often a statement of accounts.prepared runs before PostgreSQL keeps its plan; None: never.
+        "prepare_threshold": 2 if env.bool("DATABASE_PREPARE", default=True) else None,
         "options": "-c lock_timeout=3000 -c statement_timeout=15000"
         " -c idle_in_transaction_session_timeout=30000",
         "pool": {

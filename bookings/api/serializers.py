@@ -8,12 +8,13 @@ from typing import Any
 from rest_framework import serializers
 
 from accounts.models import Vehicle
+from accounts.prepared import prepared
 from accounts.strict import StrictSerializer, StrictTextField
 from bookings import money_due, promises
 from bookings.api import fields
 from bookings.availability import Alternative
 from bookings.models import Booking, TimelineEntry
-from lots.models import FEATURES, Lot
+from lots.models import FEATURES, Lot, LotQuerySet
 
 MAX_SLUG = 140
 
@@ -167,7 +168,13 @@ class ListedLotField(serializers.SlugRelatedField):
     def to_internal_value(self, data: Any) -> Lot:
         if not isinstance(data, str) or len(data) > MAX_SLUG:
             self.fail("does_not_exist")
-        return super().to_internal_value(data)
+        found = _listed_lot(slug=data)
+        return found[0] if found else self.fail("does_not_exist")
+
+
+@prepared("slug")
+def _listed_lot(*, slug: str) -> LotQuerySet:
+    return Lot.objects.listed().filter(slug=slug)
 
 
 class BookInput(StrictSerializer):

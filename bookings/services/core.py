@@ -6,12 +6,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from accounts.prepared import prepared
 from bookings import guards, notices, signals
 from bookings.errors import (
     AlreadyParked,
@@ -43,7 +45,7 @@ from bookings.services.steps import (  # noqa: F401  who has core has the steps
 )
 from bookings.words import exact
 from lots import clock
-from lots.models import Closure, Lot
+from lots.models import Closure, Lot, LotQuerySet
 
 # How PostgreSQL and SQLite name the constraints that allow a driver and a guest one stay at a time.
 ONE_STAY = (
@@ -59,9 +61,17 @@ def lock_lot(lot_id: int) -> Lot:
     On SQLite the transaction itself holds the write lock from its beginning (IMMEDIATE).
     """
     start = time.perf_counter()
-    lot = Lot.objects.select_for_update(no_key=True).get(pk=lot_id)
+    lots = _locked_lot(lot_id=lot_id)
+    if not lots:
+        raise Lot.DoesNotExist
+    lot: Lot = lots[0]
     signals.lot_locked.send_robust(Lot, seconds=time.perf_counter() - start)
     return lot
+
+
+@prepared("lot_id")
+def _locked_lot(*, lot_id: int) -> LotQuerySet:
+    return Lot.objects.select_for_update(no_key=True).filter(pk=lot_id)
 
 
 @contextmanager
@@ -127,17 +137,7 @@ def catch_up_lot(lot: Lot, now: datetime) -> None:
     had. Then the stays that go on grow, and last what is left is offered down the line. Stays that ended
     by themselves are in nobody's way; their sweep closes them.
     """
-    due = (
-        Booking.objects.filter(lot=lot)
-        .filter(
-            Q(state=State.HELD, held_until__lte=now)
-            | Q(state=State.HELD, starts_at__lte=now + SOON)
-            | Q(state=State.CONFIRMED, starts_at__lte=now + SOON)
-            | Q(state=State.ACTIVE, ends_at__lte=now, is_open_ended=True)
-        )
-        .order_by("pk")
-    )
-    rows = list(due.values_list("pk", "state", "held_until", "no_show_at"))
+    rows = _due(lot_id=lot.pk, now=now)
     soon = [pk for pk, state, *_moments in rows if state != State.ACTIVE]
     blocked = _to_rescue(soon, now)
     freed = []
@@ -154,6 +154,17 @@ def catch_up_lot(lot: Lot, now: datetime) -> None:
             catch_up(on(lot, pk), now)
     if freed:
         pass_on(lot, now, (min(starts for starts, _ends in freed), max(ends for _starts, ends in freed)))
+
+
+@prepared("lot_id", "now")
+def _due(*, lot_id: int, now: datetime) -> QuerySet[Any]:
+    due = Booking.objects.filter(lot=lot_id).filter(
+        Q(state=State.HELD, held_until__lte=now)
+        | Q(state=State.HELD, starts_at__lte=now + SOON)
+        | Q(state=State.CONFIRMED, starts_at__lte=now + SOON)
+        | Q(state=State.ACTIVE, ends_at__lte=now, is_open_ended=True)
+    )
+    return due.order_by("pk").values_list("pk", "state", "held_until", "no_show_at")
 
 
 def _to_rescue(soon: list[int], now: datetime) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -10,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, ngettext
 
 from accounts.models import User
+from accounts.prepared import insert
 from bookings import availability, notices, promises, signals
 from bookings.errors import (
     AlreadyParked,
@@ -73,8 +75,8 @@ def book(
         with core.refusals(), transaction.atomic():
             lot = core.lock_lot(lot_id)
             core.catch_up_lot(lot, now)
-            who = by or guest or driver
-            return _book(lot, wish, driver, guest, who, plate, hold, source_id, promise, now)
+            order = _Order(wish, driver, guest, by or guest or driver, plate, hold, source_id, promise)
+            return _book(lot, order, now)
     except (LotFull, SpotTaken, SpotClosed, LotOutOfService) as refusal:
         refusal.look = partial(_alternatives, lot_id, wish, now)
         raise
@@ -106,40 +108,53 @@ def check(lot: Lot, wish: Wish, now: datetime) -> tuple[datetime, datetime]:
 
 def offer(lot: Lot, wish: Wish, *, driver: User, plate: str, until: datetime, now: datetime) -> Booking:
     """Hold a spot for whoever is next in line, beside the holds they keep themselves. The lot is locked."""
-    return _book(lot, wish, driver, None, None, plate, True, None, None, now, offered_until=until)
+    return _book(lot, _Order(wish, driver, plate=plate, offered_until=until), now)
 
 
-def _book(
-    lot: Lot,
-    wish: Wish,
-    driver: User | None,
-    guest: Guest | None,
-    by: Actor,
-    plate: str,
-    hold: bool | None,
-    source_id: str | None,
-    promise: promises.Promise | None,
-    now: datetime,
-    offered_until: datetime | None = None,
-) -> Booking:
-    starts_at, ends_at = _period(lot, wish, now)
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What is to be booked, by whom, and how."""
+
+    wish: Wish
+    driver: User | None
+    guest: Guest | None = None
+    by: Actor = None
+    plate: str = ""
+    hold: bool | None = None  # None: where the lot wants to be paid first
+    source_id: str | None = None
+    promise: promises.Promise | None = None
+    offered_until: datetime | None = None
+
+
+def _book(lot: Lot, order: _Order, now: datetime) -> Booking:
+    """The lot is locked, and has caught up with the clock."""
+    starts_at, ends_at = _period(lot, order.wish, now)
     core.check_open(lot, starts_at, ends_at)
-    if guest is not None:
-        if not lot.guests_may_book:
-            raise NoGuests
-        _end_or_refuse_stay(Booking.objects.of_guest(guest).occupying(), now)
-    elif wish.kind == Booking.Kind.INSTANT and driver is not None:
-        _end_or_refuse_stay(Booking.objects.of(driver).running().filter(kind=Booking.Kind.INSTANT), now)
-    spot = _choose(lot, wish, starts_at, ends_at, now, promise.spot_kind if promise else "")
+    _check_stays(lot, order, now)
+    spot = _choose(lot, order.wish, starts_at, ends_at, now, order.promise.spot_kind if order.promise else "")
+    booking = _drafted(spot, order, starts_at, ends_at, now)
+    core.set_price(booking, starts_at, ends_at)
+    if order.promise:
+        order.promise.check_price(booking)
+    action = _enter(booking, order, now)
+    insert([booking])
+    core.append(booking, action, from_state="", by=order.by, now=now, sequence=1)
+    if action == "booked":
+        notices.owe(booking, "confirmed", now=now)
+    return booking
 
-    booking = Booking(
+
+def _drafted(spot: Spot, order: _Order, starts_at: datetime, ends_at: datetime, now: datetime) -> Booking:
+    """The row, but for its price and state; with what the lot's rules are today."""
+    lot, wish, promise = spot.lot, order.wish, order.promise
+    return Booking(
         kind=wish.kind,
         lot=lot,
         spot=spot,
-        driver=driver,
-        guest=guest,
-        plate=clean_plate(plate),
-        plate_normalised=normalise_plate(plate),
+        driver=order.driver,
+        guest=order.guest,
+        plate=clean_plate(order.plate),
+        plate_normalised=normalise_plate(order.plate),
         vehicle_kind=wish.vehicle_kind,
         features=wish.features,  # type: ignore[misc]  # the stubs know no column of ours
         starts_at=starts_at,
@@ -153,39 +168,42 @@ def _book(
         no_show_fee_percent=lot.no_show_fee_percent,
         early_release=lot.early_release,
         overstay_percent=lot.overstay_percent,
-        source_id=source_id,
+        source_id=order.source_id,
         created_at=now,
     )
-    core.set_price(booking, starts_at, ends_at)
-    if promise:
-        promise.check_price(booking)
-    if hold is None:
-        hold = source_id is None and _wants_payment(booking)
-    if offered_until:
-        booking.state, booking.held_until = State.HELD, offered_until
-    else:
-        _enter(booking, hold, now)
-    booking.save(force_insert=True)
-    action = "offered" if offered_until else "held" if hold else "booked"
-    core.append(booking, action, from_state="", by=by, now=now, sequence=1)
-    if not hold:
-        notices.owe(booking, "confirmed", now=now)
-    return booking
+
+
+def _check_stays(lot: Lot, order: _Order, now: datetime) -> None:
+    if order.guest is not None:
+        if not lot.guests_may_book:
+            raise NoGuests
+        _end_or_refuse_stay(Booking.objects.of_guest(order.guest).occupying(), now)
+    elif order.wish.kind == Booking.Kind.INSTANT and order.driver is not None:
+        stays = Booking.objects.of(order.driver).running()
+        _end_or_refuse_stay(stays.filter(kind=Booking.Kind.INSTANT), now)
 
 
 def _wants_payment(booking: Booking) -> bool:
     return booking.lot.payment_timing == Lot.PaymentTiming.PREPAID and booking.total > 0
 
 
-def _enter(booking: Booking, hold: bool, now: datetime) -> None:
-    """The first state: held for a while, there at once, or promised."""
+def _enter(booking: Booking, order: _Order, now: datetime) -> str:
+    """The first state: offered, held for a while, there at once, or promised. Returns the action."""
+    hold = order.hold
+    if hold is None:
+        hold = order.source_id is None and _wants_payment(booking)
+    if order.offered_until:
+        booking.state, booking.held_until = State.HELD, order.offered_until
+        return "offered"
     if hold:
         _check_holds(booking, now)
         booking.state, booking.held_until = State.HELD, now + HOLD
-    elif booking.kind == Booking.Kind.INSTANT:
+        return "held"
+    if booking.kind == Booking.Kind.INSTANT:
         booking.state, booking.checked_in_at = State.ACTIVE, booking.starts_at
     else:
         booking.state = State.CONFIRMED
+    return "booked"
 
 
 def _check_holds(booking: Booking, now: datetime) -> None:
@@ -285,24 +303,25 @@ def _end_or_refuse_stay(stays: BookingQuerySet, now: datetime) -> None:
 def _choose(
     lot: Lot, wish: Wish, starts_at: datetime, ends_at: datetime, now: datetime, spot_kind: str = ""
 ) -> Spot:
-    free = availability.free_spots(
-        starts_at, ends_at, now=now, lots=[lot.pk], features=wish.features, vehicle_kind=wish.vehicle_kind
+    named = _named(lot, wish) if wish.spot_number else None
+    spot = availability.first_free(
+        lot.pk,
+        starts_at,
+        ends_at,
+        now=now,
+        features=wish.features,
+        vehicle_kind=wish.vehicle_kind,
+        spot_kind=spot_kind,
+        spot_id=named.pk if named else None,
     )
-    if spot_kind:
-        free = free.filter(kind=spot_kind)
-    if wish.spot_number:
-        spot = _named(lot, wish)
-        if not free.filter(pk=spot.pk).exists():
-            spot.lot = lot
-            raise _taken(spot, starts_at, ends_at, now)
-    else:
-        found = free.cheapest_first().first()
-        if found is None:
-            closure = availability.closure_of_lot(lot, starts_at, ends_at)
-            raise core.out_of_service(lot, closure) if closure else _full(lot, wish)
-        spot = found
-    spot.lot = lot
-    return spot
+    if spot is not None:
+        spot.lot = lot
+        return spot
+    if named is not None:
+        named.lot = lot
+        raise _taken(named, starts_at, ends_at, now)
+    closure = availability.closure_of_lot(lot, starts_at, ends_at)
+    raise core.out_of_service(lot, closure) if closure else _full(lot, wish)
 
 
 def _named(lot: Lot, wish: Wish) -> Spot:

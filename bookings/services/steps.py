@@ -8,6 +8,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from accounts.prepared import insert
 from bookings import notices, pricing
 from bookings.errors import BadBooking, InvalidTransition
 from bookings.guest_models import account_of
@@ -62,7 +63,7 @@ def append(
     sequence: int = 0,
 ) -> int:
     sequence = sequence or booking.timeline.count() + 1
-    entry = TimelineEntry.objects.create(
+    entry = TimelineEntry(
         booking=booking,
         sequence=sequence,
         at=now,
@@ -74,6 +75,7 @@ def append(
         reason=reason,
         details=details or {},
     )
+    insert([entry])
     if sequence == 1:
         booking.beginning = entry
     return sequence

@@ -1,3 +1,4 @@
+import itertools
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -6,6 +7,7 @@ from bookings import availability, services
 from bookings.errors import LotFull
 from bookings.models import Booking
 from bookings.tests.factories import HOUR, NOW, make_lot, make_user, park, reserve
+from lots.models import Spot
 from lots.services import update_lot
 
 pytestmark = pytest.mark.django_db
@@ -267,3 +269,23 @@ def test_a_no_show_is_free_before_anybody_swept_it(now):
     assert park(lot, None, now=late).spot.number == "1"
     missed.refresh_from_db()
     assert missed.state == "no_show"
+
+
+@pytest.mark.parametrize("soon", [True, False])
+def test_the_prepared_question_for_one_spot_answers_as_the_plain_one(soon):
+    lot = make_lot(4, end_of_stay="until_released")
+    Spot.objects.filter(lot=lot, number__in=["2", "4"]).update(features="|covered|", kind="large")
+    park(lot, make_user(), now=NOW - 3 * HOUR, ends_at=NOW - HOUR)  # stays on
+    reserve(lot, make_user(), starts_in=2 * HOUR)
+    starts_at = NOW + 5 * MINUTE if soon else NOW + 3 * HOUR
+    shapes = [{}, {"features": ("covered",)}, {"vehicle_kind": "car"}, {"features": ("ev",)}]
+    for window, wanted in itertools.product(
+        [(starts_at, starts_at + HOUR), (starts_at, at("20:00"))], shapes
+    ):
+        plain = availability.free_spots(*window, now=NOW, lots=[lot.pk], **wanted).cheapest_first()
+        assert availability.first_free(lot.pk, *window, now=NOW, **wanted) == plain.first()
+        large = availability.first_free(lot.pk, *window, now=NOW, spot_kind="large", **wanted)
+        assert large == plain.filter(kind="large").first()
+        for spot in lot.spots.all():
+            named = availability.first_free(lot.pk, *window, now=NOW, spot_id=spot.pk, **wanted)
+            assert named == plain.filter(pk=spot.pk).first()
