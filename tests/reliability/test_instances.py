@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -16,7 +17,8 @@ from accounts.models import User
 from accounts.tests.conftest import make_member
 from bookings.models import Booking
 from bookings.tests.factories import make_lot, make_user, overlaps
-from tests.reliability.house import House, Redis, house, needs_redis, once
+from bookings.tests.test_race import no_guard
+from tests.reliability.house import House, Redis, house, needs_redis, once, until
 from tests.reliability.load import signed_in
 
 __all__ = ["house"]
@@ -27,14 +29,14 @@ JSON = {"Content-Type": "application/json"}
 
 @pytest.fixture
 def two(house: House, tmp_path: Path) -> Iterator[tuple[House, House]]:
+    """Not started yet."""
     redis = Redis(house)
     redis.start()
     (tmp_path / "second").mkdir()
     other = House(tmp_path / "second")
+    for each in (house, other):
+        each.environment |= {"REDIS_URL": redis.url, "WEB_WORKERS": "2"}
     try:
-        for each in (house, other):
-            each.environment |= {"REDIS_URL": redis.url, "WEB_WORKERS": "2"}
-            each.start_web()
         yield house, other
     finally:
         other.close()
@@ -51,9 +53,30 @@ def ask_both(two: tuple[House, House], path: str, bodies: list[Any], headers: li
 
 
 def test_two_servers_are_as_careful_as_one(two: tuple[House, House]) -> None:
+    for each in two:
+        each.start_web()
     the_last_spot_goes_to_one(two)
     one_key_has_one_effect(two)
     a_password_is_tried_five_times(two)
+
+
+def test_the_canary_without_lock_and_guard_two_servers_book_one_spot_twice(two: tuple[House, House]) -> None:
+    granian = [str(Path(sys.executable).parent / "granian"), "--interface", "wsgi", "--no-ws"]
+    many = ["--workers", "2", "--blocking-threads", "4"]
+    for each in two:
+        each.run([*granian, *many, "--port", str(each.port), "tests.reliability.unlocked:application"], "web")
+    for each in two:
+        until(lambda each=each: each.get("/healthz")[0] == 200)  # type: ignore[misc]
+    drivers = [signed_in(make_user()) for _ in range(16)]
+    lot = make_lot(1, now=timezone.now(), name="Unlocked")
+    wish = {"lot": lot.slug, "kind": "reserved", "plate": "TW 3", **hours_from_now(2)}
+
+    with no_guard():
+        answers = ask_both(two, "/api/v1/bookings/", [wish] * 16, drivers)
+        found = overlaps()
+
+    assert [status for status, *_rest in answers].count(201) > 1
+    assert found
 
 
 def the_last_spot_goes_to_one(two: tuple[House, House]) -> None:
