@@ -305,6 +305,10 @@ class Booking(models.Model):
         """See also BookingQuerySet.overstaying()."""
         return self.state == State.ACTIVE and self.is_open_ended and self.ends_at <= now
 
+    def stays_on(self, now: datetime) -> bool:
+        """See also BookingQuerySet.staying_on()."""
+        return self.state == State.ACTIVE and self.is_open_ended and self.booked_until <= now
+
     @property
     def duration(self) -> timedelta:
         return self.ends_at - self.starts_at

@@ -55,11 +55,13 @@ class Floor:
         return self.spots[-1].spot.number
 
 
-def floors(statuses: Iterable[tuple[Spot, str]], *, chosen: str = "", shown: int = 0) -> list[Floor]:
+def floors(
+    statuses: Iterable[tuple[Spot, str]], *, chosen: str = "", shown: int = 0, at_once: int = DRAWN_AT_ONCE
+) -> list[Floor]:
     """The drawings of a lot, by building and floor in the order people count them.
 
-    A crowded floor becomes several sections. Of a lot with very many spots only section `shown` is
-    drawn, and the one with the chosen spot.
+    A crowded floor becomes several sections. Of a lot with more spots than `at_once` only section `shown`
+    is drawn, and the one with the chosen spot.
     """
 
     def level(pair: tuple[Spot, str]) -> tuple[str, str]:
@@ -72,7 +74,7 @@ def floors(statuses: Iterable[tuple[Spot, str]], *, chosen: str = "", shown: int
         found += [_floor(building, floor, part, chosen) for part in parts]
         if len(parts) > 1:
             found[-len(parts) :] = [replace(part, is_part=True) for part in found[-len(parts) :]]
-    all_drawn = len(pairs) <= DRAWN_AT_ONCE
+    all_drawn = len(pairs) <= at_once
     return [
         replace(part, number=number, is_drawn=all_drawn or number == shown or part.has_chosen)
         for number, part in enumerate(found)

@@ -27,7 +27,7 @@ BACK_OFFICE = (
     "accounts/rights.py", "accounts/roles.py", "accounts/trail_models.py", "reports/models.py",
     "reports/office_charts.py",
     "reports/reading*",
-    "bookings/situations.py", "parking/dashboard.py", "parking/installation.py",
+    "bookings/board.py", "bookings/situations.py", "parking/dashboard.py", "parking/installation.py",
 )  # fmt: skip
 ELSEWHERE = (".venv/*", "var/*", "*/tests/*", "tests/*", "conftest.py", "staticfiles/*", "benchmarks/*")
 

@@ -112,6 +112,7 @@ ROUTES: dict[str, tuple[str, tuple[str, ...]]] = {
         READ,
     ),
     "admin/django_celery_beat/periodictask/<path:object_id>/run/": ("django_celery_beat.periodictask", BOTH),
+    "admin/lots/lot/<path:object_id>/board/": ("lots.lot", READ),
     "admin/lots/lot/<path:object_id>/spots/": ("lots.lot", READ),
     "admin/lots/lot/<path:object_id>/bookings/": ("lots.lot", READ),
     "admin/lots/lot/<path:object_id>/tariff/": ("lots.lot", READ),

@@ -292,7 +292,10 @@ class BookingAdmin(Passes, OwnLots, ServiceAdmin):
 
     def _book(self, request: HttpRequest, lot: Lot) -> HttpResponse:
         now = timezone.now()
-        form = OnBehalfForm(request.POST if request.method == "POST" else None, lot=lot, now=now)
+        asked = {"spot": request.GET.get("spot", "")}
+        form = OnBehalfForm(
+            request.POST if request.method == "POST" else None, lot=lot, now=now, initial=asked
+        )
         if request.method == "POST" and form.is_valid():
             order = form.order()
             booking = None if form.errors else self._try_to_book(request, lot, form, order)

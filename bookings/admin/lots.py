@@ -20,6 +20,7 @@ from unfold.views import ChangeList as UnfoldChangeList
 from bookings import availability, offers, services
 from bookings.admin import labels
 from bookings.admin.base import KeptHistory, OwnLots, ServiceAdmin, amount, operator, refusals
+from bookings.admin.board import BoardPage
 from bookings.admin.closures import close_page, may_close
 from bookings.errors import BookingRefused
 from lots.admin_forms import LotForm
@@ -64,7 +65,7 @@ class ArchivedFilter(admin.SimpleListFilter):
 
 
 @admin.register(Lot)
-class LotAdmin(labels.LotLabels, KeptHistory, OwnLots, ServiceAdmin):
+class LotAdmin(labels.LotLabels, BoardPage, KeptHistory, OwnLots, ServiceAdmin):
     form = LotForm
     lot_lookup = ""
     list_display = ["name", "city", "capacity_link", "free_now", "price", "is_active"]
@@ -81,7 +82,7 @@ class LotAdmin(labels.LotLabels, KeptHistory, OwnLots, ServiceAdmin):
     ordering = ["name", "id"]
     show_full_result_count = False
     actions = ["print_labels", "renew_labels", "remove_selected"]
-    actions_detail = ["spots", "bookings", "tariff", "book", "close"]
+    actions_detail = ["board", "spots", "bookings", "tariff", "book", "close"]
     readonly_fields = ["archived_at", "source_id"]
     fieldsets = [
         (None, {"fields": ["name", "slug", "capacity", "is_active"]}),
@@ -236,10 +237,10 @@ class LotAdmin(labels.LotLabels, KeptHistory, OwnLots, ServiceAdmin):
 
     # --- Columns and links ---
 
-    @display(description=_("capacity"))
+    @display(description=_("spots"))
     def capacity_link(self, lot: Lot) -> str:
-        url = reverse("admin:lots_spot_changelist")
-        return format_html('<a href="{}?lot__id__exact={}">{}</a>', url, lot.pk, lot.capacity)  # type: ignore[attr-defined]
+        url = reverse("admin:lots_lot_board", args=[lot.pk])
+        return format_html('<a href="{}">{}</a>', url, lot.capacity)  # type: ignore[attr-defined]
 
     @display(description=_("free now"), label={True: "success", False: "danger"})
     def free_now(self, lot: Lot) -> tuple[bool, str]:

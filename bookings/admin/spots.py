@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import ValidationError
-from django.db.models import Min, Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
@@ -27,29 +25,14 @@ from bookings.admin import labels
 from bookings.admin.base import KeptHistory, OwnLots, ServiceAdmin, amount, local_short, operator, refusals
 from bookings.admin.closures import closing_address, may_close
 from bookings.admin.now import SpotStateFilter
+from bookings.board import Look, SpotNow, spots_now
 from bookings.errors import BookingRefused
-from bookings.models import Booking
 from lots.fields import CodeSetField
 from lots.models import Spot
 
 
-def occupants(spots: Iterable[int], now: datetime) -> dict[int, Booking]:
-    """Who stands on each of these spots now, holds and overstays included; one query."""
-    there = Booking.objects.blocking(now).filter(spot__in=spots, starts_at__lte=now)
-    overstaying = Q(pk__in=Booking.objects.overstaying(now).filter(spot__in=spots))
-    there = there.filter(Q(ends_at__gt=now) | overstaying)
-    return {
-        b.spot_id: b for b in there.select_related("driver", "tariff", "lot", "spot").order_by("starts_at")
-    }
-
-
-def next_starts(spots: Iterable[int], now: datetime) -> dict[int, datetime]:
-    later = Booking.objects.blocking(now).filter(spot__in=spots, starts_at__gt=now)
-    return dict(later.values_list("spot").annotate(Min("starts_at")).order_by())
-
-
 class SpotList(UnfoldChangeList):
-    """Adds the live state of the page's spots: two queries, however many there are."""
+    """Adds what the page's spots are now: a few queries, however many there are."""
 
     result_list: Any
 
@@ -57,10 +40,9 @@ class SpotList(UnfoldChangeList):
         super().get_results(request)
         now = timezone.now()
         spots = list(self.result_list)
-        there = occupants([spot.pk for spot in spots], now)
-        following = next_starts([spot.pk for spot in spots], now)
-        for spot in spots:
-            spot.now, spot.booking, spot.next_start = now, there.get(spot.pk), following.get(spot.pk)
+        for spot, found in zip(spots, spots_now(spots, now=now), strict=True):
+            # Who comes next is the board's business; the list tells who is there.
+            spot.now, spot.found, spot.booking = now, found, found.booking if found.is_there else None
         self.result_list = spots
 
 
@@ -187,20 +169,27 @@ class SpotAdmin(labels.SpotLabels, KeptHistory, OwnLots, ServiceAdmin):
 
     @display(
         description=_("state"),
-        label={"free": "success", "taken": "info", "held": "warning", "over": "danger", "closed": "danger"},
+        label={
+            Look.FREE: "success",
+            Look.SOON: "info",
+            Look.OCCUPIED: "info",
+            Look.DUE: "warning",
+            Look.HELD: "warning",
+            Look.OVERSTAYING: "danger",
+            Look.CLOSED: "danger",
+        },
     )
     def state(self, spot: Any) -> tuple[str, str]:
-        booking: Booking | None = spot.booking
-        if booking:
-            if booking.is_overstaying(spot.now):
-                return "over", f"overstaying since {local_short(booking.booked_until, spot.lot, spot.now)}"
-            word = "held" if booking.held_until and booking.state == "held" else "taken"
-            return word, f"{word} until {local_short(booking.ends_at, spot.lot, spot.now)}"
-        if not spot.is_in_service:
-            return "closed", "out of service"
-        if spot.next_start:
-            return "free", f"free until {local_short(spot.next_start, spot.lot, spot.now)}"
-        return "free", "free"
+        found: SpotNow = spot.found
+        word = str(found.look.label)
+        if found.look == Look.OVERSTAYING:
+            return found.look, f"{word} since {local_short(spot.booking.booked_until, spot.lot, spot.now)}"
+        until = spot.booking.ends_at if spot.booking else found.next_start
+        if until is None or found.look == Look.CLOSED:
+            return found.look, word
+        if found.look == Look.SOON:
+            return found.look, f"free until {local_short(until, spot.lot, spot.now)}"
+        return found.look, f"{word} until {local_short(until, spot.lot, spot.now)}"
 
     @display(description=_("who"))
     def who(self, spot: Any) -> str:

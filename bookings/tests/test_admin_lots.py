@@ -200,7 +200,7 @@ def test_the_spots_page_tells_who_stands_where(open_lot: Lot, office: Client):
 
     assert "dora@example.com" in page
     assert "B AB 123" in page
-    assert "taken until" in page
+    assert "occupied until" in page
     assert "2.50 EUR" in page
 
 
@@ -232,7 +232,7 @@ def test_the_list_of_spots_asks_the_same_however_long(
     for _ in range(rows):
         park(lot, make_user(), now=timezone.now() - timedelta(minutes=30))
 
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(10):
         office.get(SPOTS)
 
 
