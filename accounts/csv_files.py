@@ -151,22 +151,36 @@ def decode(data: bytes, encoding: str = "utf-8-sig") -> str:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise CsvRefused([Problem(line, "", _("the file is not UTF-8 text"))]) from None
+        name = encoding.upper().removesuffix("-SIG")
+        sentence = _("the file is not %(encoding)s text") % {"encoding": name}
+        raise CsvRefused([Problem(line, "", sentence)]) from None
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise CsvRefused([Problem(line, "", _("there is a NUL character, so this is no text file"))])
     return text
 
 
-def table(text: str, *, delimiter: str = ",", most_rows: int | None = MOST_ROWS) -> Table:
-    """Headings and rows, whatever they are called. Lines without anything are no rows. Raises CsvRefused."""
+def table(
+    text: str, *, delimiter: str = ",", most_rows: int | None = MOST_ROWS, as_exported: bool = False
+) -> Table:
+    """Headings and rows, whatever they are called. Lines without anything are no rows. Raises CsvRefused.
+
+    `as_exported`: by a spreadsheet, which also writes the empty columns to the right of a table and the
+    empty rows below it; these are left out.
+    """
     numbered = records(text, delimiter)
+    if as_exported:
+        numbered = ((line, cells) for line, cells in numbered if any(cell.strip() for cell in cells))
     line, cells = next(numbered, (1, []))
     headings = [as_typed(heading).strip() for heading in cells]
+    while as_exported and headings and not headings[-1]:
+        headings.pop()
     _check_headings(line, headings)
     rows: list[tuple[int, list[str]]] = []
     problems: list[Problem] = []
     for line, cells in numbered:
+        if as_exported and not any(cell.strip() for cell in cells[len(headings) :]):
+            cells = cells[: len(headings)]
         if len(cells) != len(headings):
             counts = {"found": len(cells), "wanted": len(headings)}
             problems.append(Problem(line, "", _("%(found)d columns instead of %(wanted)d") % counts))

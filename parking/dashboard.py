@@ -1,7 +1,7 @@
 """What the back office's first page knows besides the list of what there is.
 
-Today and now are counted at each visit, and each figure leads to the rows it counts. The charts are drawn
-again every few minutes: over twelve months of a large house they take seconds.
+Today and now are counted at each visit, and each figure leads to the rows it counts. The charts come after
+the page and are drawn again every few minutes: over twelve months of a large house they take seconds.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from lots.models import Lot, LotQuerySet, Spot
 from parking import installation, readings
 from parking.health import LATEST_NOTICE
 from reports import clock, figures, lines, people
-from reports.days import Days, zone_of
+from reports.days import Days, whole, zone_of
 from reports.office_charts import SPANS, Drawn, draw
 from reports.scope import Scope
 
@@ -56,15 +56,18 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     lots, today = Lot.objects.run_by(user), now.astimezone(zone_of(user)).date()
     found = {reading.name: reading.value for reading in readings.read(now=now)}
     known = {**context, "clock_tile": clock_tile(now, found)}
-    if user.has_perm("bookings.view_booking"):
+    # The page comes with its figures and asks for its charts afterwards, alone.
+    is_part = bool(request.htmx)  # type: ignore[attr-defined]
+    if user.has_perm("bookings.view_booking") and not is_part:
         known |= {"tiles": list(tiles(user, lots, now=now)), "lots_now": lots_now(lots, now=now)}
     if user.has_perms(["bookings.view_booking", "bookings.view_ledgerentry"]):
         asked = request.GET.get("span", "")
         span = asked if asked in SPANS else "7"
         steps = SPANS[span].steps(today, zone_of(user))
-        drawn = _drawn(user, lots, span, steps, now)
-        known |= {"spans": SPANS, "span": span, "drawn": drawn, "more": _more(drawn)}
-    if user.has_perm("reports.view_jobrun"):
+        may_wait = "charts" not in request.GET
+        drawn = _drawn(user, lots, span, steps, now, may_wait=may_wait)
+        known |= {"spans": SPANS, "span": span, "drawn": drawn, "more": _more(whole(steps))}
+    if user.has_perm("reports.view_jobrun") and not is_part:
         known["health"] = list(installation.health(found))
     return known
 
@@ -138,21 +141,26 @@ def _within(field: str, day: Days) -> dict[str, str]:
 # --- The charts ---
 
 
-def _drawn(user: User, lots: QuerySet[Lot], span: str, steps: list[Days], now: datetime) -> Drawn:
-    """Kept while the operator runs the same lots, on the same day."""
+def _drawn(
+    user: User, lots: QuerySet[Lot], span: str, steps: list[Days], now: datetime, *, may_wait: bool
+) -> Drawn | None:
+    """Kept while the operator runs the same lots, on the same day. None where it has to be drawn first."""
     ids = sorted(lots.order_by().values_list("pk", flat=True))
     key = repr((user.pk, span, str(steps[-1].last), steps[0].zone.key, get_language(), ids))
     address = f"dashboard:{hashlib.sha256(key.encode()).hexdigest()}"
     found = cache.get(address)
-    if not isinstance(found, Drawn):
-        found = draw(lots, known_to(user), steps, now=now)
-        cache.set(address, found, DRAWN_FOR)
-    return found
+    if isinstance(found, Drawn):
+        return found
+    if may_wait:
+        return None
+    drawn = draw(lots, known_to(user), steps, now=now)
+    cache.set(address, drawn, DRAWN_FOR)
+    return drawn
 
 
-def _more(drawn: Drawn) -> str:
+def _more(period: Days) -> str:
     """The same period as a report, with its tables and files."""
-    days = {"first": str(drawn.period.first), "last": str(drawn.period.last)}
+    days = {"first": str(period.first), "last": str(period.last)}
     return f"{reverse('admin:reports_figures')}?{urlencode(days)}"
 
 

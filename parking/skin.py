@@ -32,6 +32,7 @@ UNFOLD = {
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("favicon.svg")},
     ],
+    "STYLES": [lambda request: static("office.css")],
     "SHOW_BACK_BUTTON": True,
     "DASHBOARD_CALLBACK": "parking.dashboard.context",
     "COLORS": {

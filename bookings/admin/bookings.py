@@ -135,7 +135,9 @@ class BookingAdmin(Passes, OwnLots, ServiceAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str
     ) -> tuple[QuerySet[Booking], bool]:
-        return search.find(queryset, search_term, now=timezone.now()), False
+        user = operator(request)
+        lots = None if user.is_superuser else Lot.objects.run_by(user)
+        return search.find(queryset, search_term, now=timezone.now(), lots=lots), False
 
     # --- One booking ---
 

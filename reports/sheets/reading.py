@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import json
 import re
@@ -19,6 +20,7 @@ from reports.sheets.sheet import Rows, Sheet
 
 DELIMITERS = [",", ";", "\t", "|"]
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
+SEPARATOR_LINE = re.compile(r'"?sep=([,;\t|])"?', re.IGNORECASE)
 # Letters no text file has: the file is something else, or of another encoding.
 CONTROL = re.compile("[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
@@ -61,11 +63,12 @@ def open_file(content: bytes) -> Opened:
     if content.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] in (b"{", b"["):
         return Opened("utf-8-sig", "json", _json_table(csv_files.decode(content)))
     encoding, text = _decoded(content)
+    said, text = _without_separator_line(text)
     found: list[tuple[int, str, Table]] = []
     refusals: list[tuple[int, CsvRefused]] = []
-    for delimiter in DELIMITERS:
+    for delimiter in [said] if said else DELIMITERS:
         try:
-            table = csv_files.table(text, delimiter=delimiter)
+            table = csv_files.table(text, delimiter=delimiter, as_exported=True)
             found.append((len(table.headings), delimiter, table))
         except CsvRefused as refused:
             if refused.is_too_large:
@@ -82,15 +85,28 @@ def open_file(content: bytes) -> Opened:
     return Opened(encoding, best[1], best[2])
 
 
+def _without_separator_line(text: str) -> tuple[str, str]:
+    """What Excel's own first line `sep=;` says, and the file with that line left empty: lines are counted."""
+    first, end, rest = text.partition("\n")
+    match = SEPARATOR_LINE.fullmatch(first.strip("\r"))
+    return (match[1], end + rest) if match else ("", text)
+
+
 def _decoded(content: bytes) -> tuple[str, str]:
-    """UTF-8 or, failing that, what Windows writes in western Europe: the page says which, and shows rows."""
-    try:
-        encoding, text = "utf-8-sig", csv_files.decode(content)
-    except CsvRefused as refused:
+    """UTF-8 or, failing that, what Windows writes in western Europe: the page says which, and shows rows.
+
+    UTF-16, which Excel calls Unicode text, says itself what it is.
+    """
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encoding, text = "utf-16", csv_files.decode(content, "utf-16")
+    else:
         try:
-            encoding, text = "cp1252", csv_files.decode(content, "cp1252")
-        except CsvRefused:
-            raise refused from None
+            encoding, text = "utf-8-sig", csv_files.decode(content)
+        except CsvRefused as refused:
+            try:
+                encoding, text = "cp1252", csv_files.decode(content, "cp1252")
+            except CsvRefused:
+                raise refused from None
     if match := CONTROL.search(text):
         line = text.count("\n", 0, match.start()) + 1
         raise CsvRefused([Problem(line, "", _("there are control characters, so this is no text file"))])
@@ -153,7 +169,16 @@ def guess(sheet: type[Sheet], opened: Opened) -> Reading:
         theirs = next((plain[word] for word in names if word in plain), None)
         if theirs is not None and theirs not in columns.values():
             columns[name] = theirs
-    return Reading(columns=columns, decimal_comma=opened.delimiter == ";", **form)
+    return Reading(columns=columns, decimal_comma=_has_decimal_commas(sheet, opened, columns), **form)
+
+
+def _has_decimal_commas(sheet: type[Sheet], opened: Opened, columns: dict[str, str]) -> bool:
+    """Semicolons stand where commas are taken; else the numbers say it, if they are all written so."""
+    if opened.delimiter in (";", ","):
+        return opened.delimiter == ";"
+    places = [opened.table.headings.index(columns[name]) for name in sheet.numbers() if name in columns]
+    cells = [cells[place].strip() for _line, cells in opened.table.rows for place in places]
+    return any(map(DECIMAL_COMMA.fullmatch, cells)) and not any("." in cell for cell in cells)
 
 
 def to_rows(sheet: type[Sheet], table: Table, reading: Reading) -> Rows:

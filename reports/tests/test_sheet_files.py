@@ -105,6 +105,48 @@ def test_semicolons_decimal_commas_and_other_encodings(office, encoding):
     )
 
 
+ROW = "Parkhaus Süd;120;Königstr. 1;04070;Köln;50,937531;6,960279;2,50\r\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        (GERMAN + ROW).encode("utf-16"),
+        (GERMAN + ROW).encode("utf-16-be").join([b"\xfe\xff", b""]),
+        ("sep=;\r\n" + GERMAN + ROW).encode("cp1252"),
+        ('"sep=\t"\r\n' + GERMAN + ROW).replace(";", "\t").encode(),
+        (GERMAN + ROW).replace("\r\n", ";;;\r\n").encode(),
+        (GERMAN + ";;;;;;;\r\n\r\n" + ROW + ";;;;;;; \r\n").encode(),
+        (GERMAN + ROW).replace("\r\n", "\r").encode(),
+        (GERMAN + ROW).replace("Parkhaus Süd", '"Parkhaus\n  Süd"').encode("utf-8-sig"),
+        (GERMAN + ROW).replace(";", "|").encode("latin-1"),
+        (GERMAN + ROW).replace("Bezeichnung", "  BEZEICHNUNG ").replace("Süd", "\u00a0Su\u0308d ").encode(),
+    ],
+    ids=["utf-16", "utf-16-be", "sep", "sep-tab", "columns", "blank", "cr", "newline", "pipe", "letters"],
+)
+def test_whatever_a_spreadsheet_made_of_it_it_is_the_same_lot(office, content):
+    done(office, "lots", content)
+
+    lot = Lot.objects.get()
+    assert (lot.name, lot.postcode, lot.city, lot.price_per_hour) == (
+        "Parkhaus Süd",
+        "04070",
+        "Köln",
+        Decimal("2.5"),
+    )
+    assert lot.latitude == Decimal("50.937531")
+    assert lot.spots.count() == 120
+
+
+def test_lines_are_counted_as_an_editor_counts_them(office):
+    """Below Excel's own line, a name over two lines and a blank row."""
+    rows = '"A\nB";1;;;Bonn;50,7;7,1;1\n;;;;;;;\nC;x;;;Bonn;50,7;7,1;1\n'
+
+    batch = mapped(office, "lots", "sep=;\n" + GERMAN + rows)
+
+    assert problems(batch) == [(6, "capacity")]
+
+
 def test_the_columns_are_remembered_for_the_next_file_of_the_same_headings(office):
     head = "what;how many;where;cost\n"
     said = {
@@ -151,7 +193,7 @@ def test_what_is_missing_or_double_is_told_by_line_and_column(office, rows, expe
         (b"x" * (2 * 1024 * 1024 + 1), 413, "larger than 2 MB"),
         (b"slug,name\n" + b"a,b\n" * 10_001, 413, "more than 10000 rows"),
         (b"PK\x03\x04\x14\x00\x06\x00\x08\x00", 422, "NUL"),
-        ("slug,name\na,b\n".encode("utf-16"), 422, "UTF-8"),
+        (b"\xff\xfes\0l\0u\0g", 422, "UTF-16"),
         (b"slug,name\na\0,b\n", 422, "NUL"),
         (b"slug,name,slug\na,b,c\n", 422, "two columns"),
         (b"slug,name\na\n", 422, "1 columns instead of 2"),
