@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from accounts.http import Request
+from bookings import policies
 from lots import hours
 from lots.models import Lot
 from lots.services import tariff_at
@@ -28,6 +29,7 @@ def lot_rules(request: Request, slug: str) -> HttpResponse:
     context = {
         "lot": lot,
         "prices": sentences(tariff_at(lot, timezone.now()).rates),
+        "policies": policies.sentences(lot),
         "week": hours.describe(lot.opening_hours),
     }
     return render(request, "help/rules.html", context)

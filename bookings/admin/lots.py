@@ -7,17 +7,21 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
 from django.utils import timezone
+from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, FieldTextFilter
 from unfold.decorators import action, display
 from unfold.views import ChangeList as UnfoldChangeList
 
-from bookings import availability, offers, services
+from bookings import availability, offers, policies, services
 from bookings.admin import labels
 from bookings.admin.base import KeptHistory, OwnLots, ServiceAdmin, amount, operator, refusals
 from bookings.admin.board import BoardPage
@@ -82,7 +86,14 @@ class LotAdmin(labels.LotLabels, BoardPage, KeptHistory, OwnLots, ServiceAdmin):
     ordering = ["name", "id"]
     show_full_result_count = False
     actions = ["print_labels", "renew_labels", "remove_selected"]
-    actions_detail = ["board", "spots", "bookings", "tariff", "book", "close"]
+    change_form_before_template = "admin/lots/_policies.html"
+    compressed_fields = False  # names above their fields: the sentences stand beside them
+    actions_detail = [
+        "board",
+        "bookings",
+        "book",
+        {"title": _("More"), "icon": "more_horiz", "items": ["spots", "tariff", "close"]},
+    ]
     readonly_fields = ["archived_at", "source_id"]
     fieldsets = [
         (None, {"fields": ["name", "slug", "capacity", "is_active"]}),
@@ -141,6 +152,27 @@ class LotAdmin(labels.LotLabels, BoardPage, KeptHistory, OwnLots, ServiceAdmin):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return LotList
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(self.policies)
+        return [path("policies/", view, name="lots_lot_policies"), *super().get_urls()]
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
+        # On a form that was refused, what was typed.
+        context |= {"policies": policies.sentences(context["adminform"].form.instance)}
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    @method_decorator(require_POST)
+    def policies(self, request: HttpRequest) -> HttpResponse:
+        """What the settings in the form mean as they stand there, saved or not."""
+        if not (self.has_change_permission(request) or self.has_add_permission(request)):
+            raise PermissionDenied
+        form = self.get_form(request)(request.POST)
+        form.full_clean()
+        lot = Lot()
+        for name in {field.name for field in Lot._meta.concrete_fields} & set(form.cleaned_data):
+            setattr(lot, name, form.cleaned_data[name])
+        return TemplateResponse(request, "admin/lots/_policies.html", {"policies": policies.sentences(lot)})
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         # Only a superuser sets limits: who could lift their own would have none.
