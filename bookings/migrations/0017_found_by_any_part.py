@@ -17,21 +17,29 @@ INDEXES = {
 
 
 def make(apps: Any, editor: Any) -> None:
-    if editor.connection.vendor == "postgresql":
-        editor.execute("SET LOCAL statement_timeout = 0")  # among millions it takes a minute
-        for name, place in INDEXES.items():
-            editor.execute(f"CREATE INDEX {name} ON {place}")
+    """While everything goes on, and again where an earlier run was broken off. See also bookings.online."""
+    if editor.connection.vendor != "postgresql":
+        return
+    editor.execute("SET statement_timeout = 0")
+    editor.execute("SET lock_timeout = 0")
+    for name, place in INDEXES.items():
+        editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
+        editor.execute(f"CREATE INDEX CONCURRENTLY {name} ON {place}")
+    editor.execute("RESET lock_timeout")
+    editor.execute("RESET statement_timeout")
 
 
 def drop(apps: Any, editor: Any) -> None:
     if editor.connection.vendor == "postgresql":
         for name in INDEXES:
-            editor.execute(f"DROP INDEX {name}")
+            editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
 
 
 class Migration(migrations.Migration):
+    atomic = False
+
     dependencies = [
-        ("bookings", "0014_problems_drivers_report"),
+        ("bookings", "0016_found_unless_archived"),
         ("accounts", "0005_may_import_and_export"),
     ]
 
