@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from types import SimpleNamespace
 from typing import Any
@@ -97,6 +97,33 @@ def test_a_database_that_does_not_answer_ends_the_list(db: None, monkeypatch: py
     assert found[-1].level == "bad"
     assert "connection refused" in found[-1].what
     assert "and more" not in found[-1].what
+
+
+def test_what_a_developers_machine_may_lack_and_a_servers_may_not(db: None, settings: Any) -> None:
+    settings.DEBUG = True
+    assert levels(doctor.keys) == {"warn"}
+    assert levels(doctor.staff) == {"warn"}
+    settings.DEBUG, settings.STATIC_ROOT = False, settings.BACKUP_DIR
+    assert levels(doctor.keys) == {"ok"}
+    assert levels(doctor.static_files) == {"bad"}
+    assert levels(doctor.backup) == {"warn"}
+    factories.make_user("olga", is_staff=True)
+    assert levels(doctor.staff) == {"ok"}
+
+
+def test_time_zones_that_are_missing_or_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert levels(doctor.time_zones) == {"ok"}
+    monkeypatch.setattr(doctor, "ZoneInfo", lambda _name: UTC)
+    assert levels(doctor.time_zones) == {"bad"}
+    monkeypatch.setattr(doctor, "available_timezones", set)
+    assert levels(doctor.time_zones) == {"bad"}
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has this machine's clock")
+def test_a_clock_that_is_not_the_databases(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert levels(doctor.clock_of_the_database) == {"ok"}
+    monkeypatch.setattr(doctor, "CLOCK_OFF", timedelta(seconds=-1))
+    assert levels(doctor.clock_of_the_database) == {"bad"}
 
 
 def test_a_missing_migration(db: None) -> None:

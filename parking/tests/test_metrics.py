@@ -10,12 +10,14 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from accounts.models import User
+from accounts.models import Notice, User
 from bookings import services
 from bookings.errors import LotFull
 from bookings.tests import factories
 from lots.models import Lot
 from parking import metrics, readings, sentry, slow_queries
+from reports import clock
+from reports.models import JobRun
 
 TOKEN = "metrics-token-of-the-test"
 
@@ -87,6 +89,33 @@ def test_late_work_is_read_from_the_database(lot: Lot, alice: User, now: Any) ->
     }
     assert values["holds_overdue_seconds"] == 90
     assert values["outbox_due"] == 0
+
+
+def test_every_reading_moves_with_what_it_is_about(lot: Lot, alice: User, now: Any) -> None:
+    def read() -> dict[str, float]:
+        return {reading.name: reading.value for reading in readings.read(now=later)}
+
+    later = now + timedelta(hours=5)
+    before = read()
+    factories.park(lot, alice, now=now, ends_at=now + timedelta(hours=1))
+    factories.reserve(lot, factories.make_user(), now=now, starts_in=timedelta(hours=48))
+    start = now + timedelta(hours=72)
+    window = {"starts_at": start, "ends_at": start + timedelta(hours=1)}
+    services.book(lot_id=lot.pk, kind="reserved", driver=factories.make_user(), hold=True, now=now, **window)
+    Notice.objects.update(not_before=now)
+    Notice.objects.create(recipient="x@example.com", created_at=now, not_before=now, failed_at=now)
+    clock.beat(now=now)
+    run = {"timezone": "UTC", "due_at": now}
+    JobRun.objects.create(job="tidy-up", period="1", state=JobRun.State.MISSED, **run)
+    proof = {"state": JobRun.State.DONE, "finished_at": now, "counts": {"findings": 2}}
+    JobRun.objects.create(job="check-integrity", period="1", **proof, **run)
+
+    after = read()
+
+    assert [name for name in after if after[name] == before.get(name)] == []
+    assert after["integrity_findings"] == 2
+    assert after["stays_overdue_seconds"] == 4 * 3600
+    assert after["clock_heartbeat_seconds"] == 5 * 3600
 
 
 def test_slow_queries_are_logged_without_their_values(
