@@ -101,7 +101,6 @@ class VehicleInline(TabularInline):
 @admin.register(User)
 class UserAdmin(ModelAdmin):
     form = PersonForm
-    filter_horizontal = ["groups", "user_permissions"]
     inlines = [VehicleInline]
     list_display = ["email", "name", "username", "is_staff", "is_active", "date_joined", "last_login"]
     list_filter = ["is_staff", "is_active", "groups"]

@@ -99,12 +99,29 @@ class ScheduleAdmin(Cockpit, PeriodicTaskAdmin):
                 messages.warning(request, _("%(name)s runs by itself all the time.") % {"name": row.name})
 
 
+class SuperusersOnly(ModelAdmin):
+    """Addresses, sessions and second factors: who may edit those could come in as anybody else."""
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_superuser)
+
+    def _is_superuser(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.is_superuser)
+
+    has_view_permission = has_change_permission = has_add_permission = has_delete_permission = _is_superuser
+
+
 def restyle(site: admin.AdminSite) -> None:
     """Register every admin that is not Unfold's again as one that is. Called once all are registered."""
     for model, model_admin in list(site._registry.items()):
         if isinstance(model_admin, ModelAdmin):
             continue
         theirs = type(model_admin)
-        ours = ScheduleAdmin if model is PeriodicTask else type(theirs.__name__, (theirs, ModelAdmin), {})
+        ours: Any = ScheduleAdmin
+        if hasattr(model, "user"):
+            more = {"list_select_related": ["user"]}
+            ours = type(theirs.__name__, (SuperusersOnly, theirs, ModelAdmin), more)
+        elif model is not PeriodicTask:
+            ours = type(theirs.__name__, (theirs, ModelAdmin), {})
         site.unregister(model)
         site.register(model, ours)

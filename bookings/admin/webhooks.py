@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils import timezone
@@ -57,9 +57,14 @@ class WebhookEndpointAdmin(OwnEndpoints):
         sets: Any = self.fieldsets
         return sets if obj else sets[:1]
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        open_ones = WebhookDelivery.objects.open().filter(endpoint=OuterRef("pk")).order_by()
+        counts = open_ones.values("endpoint").annotate(count=Count("pk")).values("count")
+        return super().get_queryset(request).annotate(open_count=Subquery(counts))
+
     @display(description=_("to deliver"))
-    def waiting(self, endpoint: WebhookEndpoint) -> int:
-        return int(endpoint.deliveries.open().count())
+    def waiting(self, endpoint: Any) -> int:
+        return endpoint.open_count or 0
 
     def save_model(self, request: HttpRequest, obj: WebhookEndpoint, form: ModelForm, change: bool) -> None:
         if change:
