@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.urls import reverse
+from django.utils import translation
 
 from accounts.models import User
 from bookings.calendar_files import calendar_of
@@ -42,4 +43,6 @@ def content(feed: CalendarFeed, *, now: datetime) -> bytes:
         .prefetch_related("timeline")
         .order_by("-starts_at", "-pk")[:MOST]
     )
-    return calendar_of(bookings, name="Parkwell")
+    # A calendar program fetches it, and says nothing of languages.
+    with translation.override(feed.driver.language or settings.LANGUAGE_CODE):
+        return calendar_of(bookings, name="Parkwell")

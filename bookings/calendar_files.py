@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from icalendar import Calendar, Event
 
 from bookings.models import Booking, State
@@ -20,7 +21,7 @@ def calendar_file(booking: Booking) -> bytes:
 
 
 def calendar_of(bookings: Iterable[Booking], *, name: str = "") -> bytes:
-    """A calendar of these bookings, with the clocks of their lots."""
+    """A calendar of these bookings, with the clocks of their lots, in the language that is active."""
     calendar = Calendar()
     calendar.add("prodid", "-//Parkwell//Bookings//EN")
     calendar.add("version", "2.0")
@@ -49,7 +50,8 @@ def _event(booking: Booking) -> Event:
     event.add("dtstamp", last.at if last else booking.created_at)
     event.add("dtstart", booking.starts_at.astimezone(zone))
     event.add("dtend", booking.ends_at.astimezone(zone))
-    event.add("summary", f"Parking: {lot.name}, spot {booking.spot.number}")
+    facts = {"lot": lot.name, "number": booking.spot.number}
+    event.add("summary", _("Parking: %(lot)s, spot %(number)s") % facts)
     place = [lot.name, lot.address_line1, f"{lot.postcode} {lot.city}".strip()]
     event.add("location", ", ".join(filter(None, place)))
     if lot.latitude is not None and lot.longitude is not None:
@@ -57,9 +59,9 @@ def _event(booking: Booking) -> Event:
     url = f"{settings.BASE_URL}{reverse('bookings:detail', args=[booking.reference])}"
     event.add("url", url)
     event.add("description", "\n".join(filter(None, [
-        f"Spot {booking.spot.number}",
-        f"Plate {booking.plate}" if booking.plate else "",
-        f"Booking {booking.reference}",
+        _("Spot %s") % booking.spot.number,
+        f"{_('Plate')} {booking.plate}" if booking.plate else "",
+        f"{_('Booking')} {booking.reference}",
         url,
     ])))  # fmt: skip
     event.add("status", "CANCELLED" if booking.state in GONE else "CONFIRMED")

@@ -13,10 +13,10 @@ from django.utils import translation
 from reportlab.lib import colors
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.units import mm
-from reportlab.pdfbase.pdfmetrics import stringWidth
 from reportlab.pdfgen.canvas import Canvas
 
-from bookings.receipt_pdf import SOFT, fonts_for
+from bookings.paper import Lettering
+from bookings.receipt_pdf import SOFT
 from bookings.templatetags.booking import place
 from lots.models import Lot, Spot
 
@@ -58,20 +58,20 @@ def sheet(labels: list[Label]) -> bytes:
     file = io.BytesIO()
     canvas = Canvas(file, pagesize=A4, invariant=1)
     canvas.setTitle("Parking labels")
-    fonts = fonts_for(repr(labels))
     a_page = COLUMNS * ROWS
     # Whoever hangs them up reads the language of the place, not that of the browser.
     with translation.override(settings.LANGUAGE_CODE):
+        letters = Lettering(repr(labels))
         for at, label in enumerate(labels):
             if at and at % a_page == 0:
                 canvas.showPage()
             row, column = divmod(at % a_page, COLUMNS)
-            _draw(canvas, label, MARGIN + column * WIDTH, A4[1] - MARGIN - (row + 1) * HEIGHT, fonts)
+            _draw(canvas, label, MARGIN + column * WIDTH, A4[1] - MARGIN - (row + 1) * HEIGHT, letters)
     canvas.save()
     return file.getvalue()
 
 
-def _draw(canvas: Canvas, label: Label, left: float, bottom: float, fonts: tuple[str, str]) -> None:
+def _draw(canvas: Canvas, label: Label, left: float, bottom: float, letters: Lettering) -> None:
     canvas.saveState()
     canvas.translate(left, bottom)
     # Where to cut.
@@ -79,25 +79,24 @@ def _draw(canvas: Canvas, label: Label, left: float, bottom: float, fonts: tuple
     canvas.setLineWidth(0.4)
     canvas.rect(0, 0, WIDTH, HEIGHT)
     _qr(canvas, address(label.code), PADDING, (HEIGHT - QR) / 2)
-    plain, bold = fonts
     canvas.setFillColor(colors.black)
-    _line(canvas, label.lot, bold, 13, HEIGHT - 14 * mm)
-    _line(canvas, label.big, bold, 40, HEIGHT - 31 * mm)
-    _line(canvas, label.small, plain, 11, HEIGHT - 39 * mm)
+    _line(canvas, letters, label.lot, True, 13, HEIGHT - 14 * mm)
+    _line(canvas, letters, label.big, True, 40, HEIGHT - 31 * mm)
+    _line(canvas, letters, label.small, False, 11, HEIGHT - 39 * mm)
     canvas.setFillColor(SOFT)
-    _line(canvas, "Scan to park. No app, no account.", plain, 9, 19 * mm)
+    _line(canvas, letters, "Scan to park. No app, no account.", False, 9, 19 * mm)
     typed = address(f"{label.code[:5]}-{label.code[5:]}").split("://", 1)[-1]
     before, _slash, code = typed.removesuffix("/").rpartition("/")
-    _line(canvas, f"{before}/", plain, 8, 13 * mm)
-    _line(canvas, code, bold, 10, 8 * mm)
+    _line(canvas, letters, f"{before}/", False, 8, 13 * mm)
+    _line(canvas, letters, code, True, 10, 8 * mm)
     canvas.restoreState()
 
 
-def _line(canvas: Canvas, text: str, font: str, size: float, y: float) -> None:
+def _line(canvas: Canvas, letters: Lettering, text: str, is_bold: bool, size: float, y: float) -> None:
     """One line, set smaller where it would not fit."""
-    width = stringWidth(text, font, size)
-    canvas.setFont(font, size if width <= TEXT_WIDTH else max(size * TEXT_WIDTH / width, 5))
-    canvas.drawString(TEXT_LEFT, y, text)
+    width = letters.width(text, size, bold=is_bold)
+    size = size if width <= TEXT_WIDTH else max(size * TEXT_WIDTH / width, 5)
+    letters.draw(canvas, TEXT_LEFT, y, text, size, bold=is_bold)
 
 
 def _qr(canvas: Canvas, text: str, left: float, bottom: float) -> None:

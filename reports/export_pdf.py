@@ -15,13 +15,13 @@ from django.utils.translation import ngettext
 from reportlab.lib import colors
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.units import mm
-from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfgen.canvas import Canvas
 
 from bookings.models import Booking, State
+from bookings.paper import Lettering
 from bookings.payments import ledger
-from bookings.receipt_pdf import LINE, SOFT, embedded_font
-from bookings.templatetags.booking import money, span
+from bookings.receipt_pdf import LINE, SOFT
+from bookings.templatetags.booking import clock, money, place_of, span, written
 from lots.clock import fits_zone
 from reports.export_models import Export
 
@@ -29,9 +29,10 @@ from reports.export_models import Export
 MOST_ROWS = 20_000
 LEFT, RIGHT, TOP, BOTTOM = 20 * mm, A4[0] - 20 * mm, A4[1] - 20 * mm, 20 * mm
 SIZE, STEP = 9, 5.2 * mm
+NOT_LATIN = "…\u0416"
 # Where each column begins, and how wide it is; the last ends at the right margin.
-COLUMNS = [(LEFT, 48 * mm), (LEFT + 50 * mm, 62 * mm), (LEFT + 114 * mm, 24 * mm)]
-AMOUNT_WIDTH = RIGHT - LEFT - 140 * mm
+COLUMNS = [(LEFT, 52 * mm), (LEFT + 54 * mm, 60 * mm), (LEFT + 116 * mm, 26 * mm)]
+AMOUNT_WIDTH = RIGHT - LEFT - 144 * mm
 
 
 class TooManyForPaper(Exception):
@@ -71,7 +72,8 @@ def write(
 class _Paper:
     def __init__(self, export: Export, file: IO[bytes], printed_at: datetime):
         self.export, self.printed_at = export, printed_at
-        self.font = embedded_font()
+        # What will stand in it is not known yet: nothing is left to the reader's own fonts.
+        self.letters = Lettering(NOT_LATIN)
         self.canvas = Canvas(file, pagesize=A4, pageCompression=1)
         self.canvas.setTitle(_("My bookings"))
         self.canvas.setAuthor("Parkwell")
@@ -94,7 +96,7 @@ class _Paper:
         self._room(STEP)
         spot = _("%(lot)s, spot %(spot)s") % {"lot": booking.lot.name, "spot": booking.spot.number}
         self._cells([self._period(booking), spot, str(booking.get_state_display())])
-        self._right(money(account.owed, booking.currency))
+        self._at_end(money(account.owed, booking.currency))
         self.y -= STEP
 
     def end(self) -> None:
@@ -113,7 +115,7 @@ class _Paper:
         self.of_month = Sums()
         self._room(5 * STEP)  # no heading alone at the foot of a page
         self.y -= STEP
-        self._text(LEFT, formats.date_format(day.date(), "F Y"), size=13)
+        self._text(LEFT, formats.date_format(day.date(), "YEAR_MONTH_FORMAT"), size=13)
         self.y -= STEP * 1.3
 
     def _month_ends(self) -> None:
@@ -129,13 +131,16 @@ class _Paper:
         for currency, owed in sorted(sums.owed.items()):
             self._room(STEP)
             amounts = {"owed": money(owed, currency), "paid": money(sums.paid[currency], currency)}
-            self._right(_("%(owed)s (paid %(paid)s)") % amounts, width=90 * mm)
+            self._at_end(_("%(owed)s (paid %(paid)s)") % amounts, width=90 * mm)
             self.y -= STEP
 
     def _period(self, booking: Booking) -> str:
-        starts_at, ends_at = (at.astimezone(booking.lot.zone) for at in (booking.starts_at, booking.ends_at))
-        until = f"{ends_at:%H:%M}" if starts_at.date() == ends_at.date() else f"{ends_at:%Y-%m-%d %H:%M}"
-        return f"{starts_at:%Y-%m-%d %H:%M}–{until}"
+        zone = booking.lot.zone
+        starts_at, ends_at = (at.astimezone(zone) for at in (booking.starts_at, booking.ends_at))
+        # The month above says of which year.
+        first, last = (formats.date_format(at, _("D j M")) for at in (starts_at, ends_at))
+        until = clock(ends_at, zone) if first == last else f"{last}, {clock(ends_at, zone)}"
+        return f"{first}, {clock(starts_at, zone)} – {until}"
 
     def _new_page(self) -> None:
         if self.page:
@@ -150,10 +155,9 @@ class _Paper:
             self.y -= STEP
 
     def _foot(self) -> None:
-        zone = self.zone.key if self.zone else "UTC"
-        printed = self.printed_at.astimezone(self.zone or ZoneInfo("UTC"))
+        zone = self.zone or ZoneInfo("UTC")
         words = _("Page %(page)d. Times are each lot's own; months and this page are %(zone)s, %(printed)s.")
-        facts = {"page": self.page, "zone": zone, "printed": f"{printed:%Y-%m-%d %H:%M}"}
+        facts = {"page": self.page, "zone": place_of(zone), "printed": written(self.printed_at, zone)}
         self.y = BOTTOM - STEP
         self._text(LEFT, words % facts, size=8, colour=SOFT)
 
@@ -167,20 +171,23 @@ class _Paper:
 
     def _cut(self, text: str, width: float) -> str:
         """As much of it as fits on the line."""
-        if pdfmetrics.stringWidth(text, self.font, SIZE) <= width:
+        if self.letters.width(text, SIZE) <= width:
             return text
-        while text and pdfmetrics.stringWidth(f"{text}…", self.font, SIZE) > width:
+        while text and self.letters.width(f"{text}…", SIZE) > width:
             text = text[:-1]
         return f"{text}…"
 
-    def _right(self, text: str, width: float = AMOUNT_WIDTH) -> None:
+    def _at_end(self, text: str, width: float = AMOUNT_WIDTH) -> None:
+        """At the end of the line."""
         text = self._cut(text, width)
-        self._text(RIGHT - pdfmetrics.stringWidth(text, self.font, SIZE), text)
+        self._text(RIGHT - self.letters.width(text, SIZE), text)
 
     def _text(self, x: float, text: str, *, size: float = SIZE, colour: Any = colors.black) -> None:
-        self.canvas.setFont(self.font, size)
+        """`x` is counted from where lines begin: in a language from right to left, the page is mirrored."""
+        if self.letters.is_rtl:
+            x = A4[0] - x - self.letters.width(text, size)
         self.canvas.setFillColor(colour)
-        self.canvas.drawString(x, self.y, text)
+        self.letters.draw(self.canvas, x, self.y, text, size)
 
 
 def _zone(export: Export) -> ZoneInfo | None:

@@ -97,7 +97,7 @@ def time(long: timedelta | None) -> str:
 def named(period: Days) -> str:
     """ "March 2027", "Mon 1 March 2027", "1 March 2027 – 9 March 2027"."""
     if period.is_month:
-        return date_format(period.first, "F Y")
+        return date_format(period.first, "YEAR_MONTH_FORMAT")
     if period.count == 1:
         return date_format(period.first, "D j F Y")
     return f"{date_format(period.first, 'j F Y')} – {date_format(period.last, 'j F Y')}"

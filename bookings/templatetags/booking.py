@@ -78,6 +78,7 @@ ACTIONS = {
     "paid_late": gettext_lazy("Confirmed after all"),
     "refunded": gettext_lazy("Money sent back"),
 }
+METHODS = {"cash": gettext_lazy("cash"), "card": gettext_lazy("card")}
 COUNTRIES = {
     "AT": gettext_lazy("Austria"),
     "AU": gettext_lazy("Australia"),
@@ -114,6 +115,12 @@ def money(amount: Decimal | str | None, currency: str) -> str:
         return _("%(sign)s%(figure)s") % {"sign": sign, "figure": figure}
     written = _("%(currency)s %(figure)s") % {"currency": currency, "figure": figure}
     return written.replace(" ", "\u00a0")
+
+
+@register.filter
+def method_word(method: str) -> str:
+    """How it was paid; a provider's own words ("visa ••4242") stay as they are."""
+    return str(METHODS.get(method, method))
 
 
 @register.filter
@@ -164,11 +171,15 @@ def period(context: dict[str, Any], starts_at: datetime, ends_at: datetime, zone
     return f"{day(context, starts_at, zone)}, {clock(starts_at, zone)}–{until}"
 
 
+def place_of(zone: ZoneInfo) -> str:
+    """The town a zone is named after."""
+    return zone.key.rpartition("/")[2].replace("_", " ")
+
+
 @register.simple_tag
 def zone_note(at: datetime, zone: ZoneInfo) -> SafeString:
     """Names the lot's clock; the page's script hides it from visitors who live by the same one."""
-    place = zone.key.rpartition("/")[2].replace("_", " ")
-    text = _("%(place)s time (%(zone)s)") % {"place": place, "zone": at.astimezone(zone).tzname()}
+    text = _("%(place)s time (%(zone)s)") % {"place": place_of(zone), "zone": at.astimezone(zone).tzname()}
     return format_html('<span class="pw-small pw-soft" data-zone="{}">{}</span>', zone.key, text)
 
 
