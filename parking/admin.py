@@ -30,6 +30,7 @@ class ParkwellAdminSite(OTPAdminSite, UnfoldAdminSite):
 
     site_header = "Parkwell"
     site_title = "Parkwell"
+    index_title = "Overview"
 
     def __init__(self, name: str = "admin"):
         # django-otp would call it "otpadmin", and reverse("admin:…") would find nothing.

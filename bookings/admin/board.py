@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from django import forms
+from django.core.cache import cache
 from django.http import (
     Http404,
     HttpRequest,
@@ -25,8 +26,9 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
+from accounts import viewings
 from bookings import plan, services
-from bookings.admin.base import amount, local_short
+from bookings.admin.base import amount, local_short, operator
 from bookings.admin.closures import closing_address, may_close
 from bookings.admin.commands import COMMANDS
 from bookings.admin.money import MONEY
@@ -35,6 +37,7 @@ from bookings.models import Booking, normalise_plate
 from bookings.offers import fingerprint
 from lots.models import Lot
 
+NOTED_FOR = 3600  # seconds
 SHOWN_AT_ONCE = 600  # a larger lot shows one section at a time
 
 
@@ -125,6 +128,7 @@ class BoardPage(ModelAdmin):
         etag = f'"{seen}"'
         if is_part and request.headers.get("If-None-Match") == etag:
             return HttpResponseNotModified()
+        _note(request, lot, shown)
         chosen = next((f for f in every if str(f.spot.pk) == request.GET.get("spot")), None)
         asked = request.GET.copy()
         asked.pop("spot", None)
@@ -171,6 +175,16 @@ class BoardPage(ModelAdmin):
             links.append((_("Take out of service …"), "block", closing_address(lot.pk, [found.spot.pk])))
         links.append((_("Spot"), "local_parking", reverse("admin:lots_spot_change", args=[found.spot.pk])))
         return {"tile": _tile(found, "", True, now), "links": links, "spot": found.spot}
+
+
+def _note(request: HttpRequest, lot: Lot, shown: list[SpotNow]) -> None:
+    """That these people were shown, once an hour: the board renews itself all day."""
+    people = {found.booking.driver_id for found in shown if found.booking}
+    address = f"board:{operator(request).pk}:{lot.pk}"
+    noted = cache.get(address) or set()
+    if people - noted:
+        viewings.note(request, "board", people - noted, object_id=lot.pk)
+        cache.set(address, noted | people, NOTED_FOR)
 
 
 def _booking_page(booking: Booking, name: str) -> str:

@@ -272,7 +272,8 @@ class LotAdmin(labels.LotLabels, BoardPage, KeptHistory, OwnLots, ServiceAdmin):
     @display(description=_("spots"))
     def capacity_link(self, lot: Lot) -> str:
         url = reverse("admin:lots_lot_board", args=[lot.pk])
-        return format_html('<a href="{}">{}</a>', url, lot.capacity)  # type: ignore[attr-defined]
+        look = "font-semibold text-primary-600 dark:text-primary-500"
+        return format_html('<a class="{}" href="{}">{}</a>', look, url, lot.capacity)  # type: ignore[attr-defined]
 
     @display(description=_("free now"), label={True: "success", False: "danger"})
     def free_now(self, lot: Lot) -> tuple[bool, str]:

@@ -232,7 +232,7 @@ def test_the_list_of_spots_asks_the_same_however_long(
     for _ in range(rows):
         park(lot, make_user(), now=timezone.now() - timedelta(minutes=30))
 
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(11):
         office.get(SPOTS)
 
 

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 import time_machine
 from django.contrib.auth.models import Permission
+from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 
-from accounts.models import User
+from accounts.models import User, Viewing
 from accounts.tests.staff import verify
 from bookings import services
 from bookings.board import Look, spots_now
@@ -139,6 +140,18 @@ def test_it_takes_the_same_few_queries_however_full_it_is(
 
     with django_assert_num_queries(11):
         office.get(board(full))
+
+
+def test_that_people_were_shown_is_kept_once_and_not_with_every_renewal(lot: Lot, office: Client, olga: User):
+    cache.clear()
+
+    tiles(office, lot, q="no such plate")
+    assert not Viewing.objects.exists()
+    for _ in range(2):
+        tiles(office, lot, q="dora@")
+
+    dora = User.objects.get(email="dora@example.com")
+    assert [(row.viewer_id, row.people) for row in Viewing.objects.all()] == [(olga.pk, f"|{dora.pk}|")]
 
 
 def test_who_may_not_see_bookings_sees_no_people_and_who_runs_other_lots_nothing(lot: Lot, office: Client):
