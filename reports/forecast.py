@@ -4,16 +4,18 @@ Time is counted in quarter hours of the lot's own wall clock, so that Monday 8:0
 winter. A history says which share of the spots was taken at a quarter hour (0 to 1); gaps are fine.
 
 The shape of a week is taken from the last eight weeks, its level from the latest: each week is shifted by
-what separates it from the latest one in that part of the day (weekdays and weekends apart), recent weeks
-weigh more, and outliers (holidays, fairs) are pulled in to near the middle one. How far the lot is from
-that at present counts in full now and less with every hour ahead. docs/figures.md says how well this does.
+what separates it from the latest one at that hour of the day (weekdays and weekends apart), recent weeks
+weigh more, and outliers (holidays, fairs) are pulled in to near the middle one. That is averaged with the
+latest week as it was: the two err in different weeks, so together they err less than either. How far the
+lot is from that at present counts in full now and less with every hour ahead. docs/figures.md says how well
+this does.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice, pairwise
 from statistics import median
@@ -24,10 +26,11 @@ History = Mapping[int, float]
 QUARTER = timedelta(minutes=15)
 A_DAY, A_WEEK = 96, 672  # quarter hours
 MOST_WEEKS = 8
-FADES = 0.8  # what a week weighs, of what the week after it weighs
+FADES = 0.9  # what a week weighs, of what the week after it weighs
 OUTLIER = 0.05  # share of the spots a week may lie from the middle one before it is pulled in
 LOOKS_BACK = 4  # known quarter hours of the last day by which the present is judged
-A_PART = 16  # quarter hours of a part of the day that has a level of its own
+LATEST = 0.3  # what the latest week as it was weighs beside all of them
+A_PART = 4  # quarter hours of a part of the day that has a level of its own
 FEWEST = 4  # quarter hours two weeks must share in such a part to be compared
 LASTS = 48.0  # quarter hours after which an unusual present counts for 1/e
 LONGEST_GAP = 5.0  # quarter hours between two readings that can be joined by a line
@@ -143,20 +146,19 @@ def _usual(history: History, slots: Iterable[int], known_until: int) -> dict[int
     shifts = _shifts(history, known_until)
     found = {}
     for number in slots:
+        part, latest = _part(number), _known(history, number - A_WEEK, known_until)
         alike = [
-            (history[then] + shifts[weeks][part], FADES**weeks)
+            (then + shifts[weeks][part], FADES**weeks)
             for weeks in range(1, MOST_WEEKS + 1)
-            if (then := number - weeks * A_WEEK) < known_until
-            and then in history
-            and (part := _part(number)) in shifts[weeks]
+            if part in shifts[weeks]
+            and (then := _known(history, number - weeks * A_WEEK, known_until)) is not None
         ]
-        if (
-            not alike
-            and (latest := history.get(number - A_WEEK)) is not None
-            and number - A_WEEK < known_until
-        ):
+        if not alike and latest is not None:
             alike = [(latest, 1.0)]
-        if expected := _middle(alike or _like_days(history, number, known_until)):
+        expected = _middle(alike or _like_days(history, number, known_until))
+        if expected and latest is not None:
+            expected = replace(expected, share=(1 - LATEST) * expected.share + LATEST * latest)
+        if expected:
             found[number] = expected
     return found
 

@@ -50,6 +50,15 @@ def test_one_odd_week_does_not_mislead():
     assert found.spread > 0.05
 
 
+def test_the_latest_week_counts_in_part_as_it_was():
+    history, noon = lived(6), START + A_DAY // 2
+    history[noon - A_WEEK] = 1.0
+
+    found = forecast.forecast(history, [noon], known_until=START)[noon]
+
+    assert found.share == pytest.approx(0.6 + 0.3 * 0.4, abs=0.02)
+
+
 def test_the_level_is_that_of_the_latest_week():
     noon = START + A_DAY // 2
 
