@@ -262,10 +262,20 @@ class Booking(models.Model):
             models.Index(
                 fields=["plate_normalised"], opclasses=["varchar_pattern_ops"], name="booking_plate_begins"
             ),
-            # The back office's lists, newest first, and the moments figures count by (reports.figures).
-            models.Index(fields=["-starts_at", "-id"], name="booking_newest"),
-            models.Index(fields=["created_at"], name="booking_made"),
-            models.Index(fields=["ends_at"], condition=Q(state="completed"), name="booking_ended"),
+            # The back office's lists, newest first, and the moments figures count by (reports.figures). What
+            # is counted stands in the index: a year of a million bookings is read from it alone.
+            models.Index(
+                fields=["-starts_at", "-id"],
+                include=["ends_at", "state", "kind", "lot", "driver"],
+                name="booking_newest",
+            ),
+            models.Index(fields=["created_at"], include=["kind", "lot", "driver"], name="booking_made"),
+            models.Index(
+                fields=["ends_at"],
+                include=["starts_at", "booked_until", "lot"],
+                condition=Q(state="completed"),
+                name="booking_ended",
+            ),
             # What the nightly proof goes through, and the archive takes from.
             models.Index(fields=["id"], condition=Q(archived_at__isnull=True), name="booking_not_archived"),
         ]

@@ -13,5 +13,7 @@ def known_to(operator: User) -> QuerySet[User]:
     """Everybody; for operators limited to some lots, who booked there, and themselves."""
     if operator.is_superuser or not operator.lots_limited_to.exists():
         return User.objects.all()
-    there = Booking.objects.filter(driver=OuterRef("pk"), lot__in=Lot.objects.run_by(operator).values("pk"))
+    # Asked for once: with a subquery here the database looks at every booking of every person.
+    lots = list(Lot.objects.run_by(operator).values_list("pk", flat=True))
+    there = Booking.objects.filter(driver=OuterRef("pk"), lot__in=lots)
     return User.objects.filter(Exists(there) | Q(pk=operator.pk))

@@ -75,11 +75,12 @@ class Money:
         )
 
 
+# Rows are counted by a column that stands in the index itself, so that only the index is read.
 _MOVED = {
     "captured": Sum("amount", filter=Q(kind=LedgerEntry.Kind.CHARGE)),
     "refunded": Sum("amount", filter=Q(kind=LedgerEntry.Kind.REFUND)),
-    "payments": Count("pk", filter=Q(kind=LedgerEntry.Kind.CHARGE)),
-    "refunds": Count("pk", filter=Q(kind=LedgerEntry.Kind.REFUND)),
+    "payments": Count("kind", filter=Q(kind=LedgerEntry.Kind.CHARGE)),
+    "refunds": Count("kind", filter=Q(kind=LedgerEntry.Kind.REFUND)),
 }
 
 
@@ -217,24 +218,24 @@ def _activity_queries(scope: Scope, period: Days) -> list[tuple[BookingQuerySet,
         (
             made,
             {
-                "made_instant": Count("pk", filter=Q(kind=Booking.Kind.INSTANT)),
-                "made_reserved": Count("pk", filter=reserved),
+                "made_instant": Count("lot", filter=Q(kind=Booking.Kind.INSTANT)),
+                "made_reserved": Count("lot", filter=reserved),
             },
         ),
         (
             _beginning(scope, period),
             {
-                "began": Count("pk", filter=stays),
-                "cancelled": Count("pk", filter=Q(state=State.CANCELLED)),
-                "no_shows": Count("pk", filter=missed),
-                "due": Count("pk", filter=missed | (stays & reserved)),
+                "began": Count("lot", filter=stays),
+                "cancelled": Count("lot", filter=Q(state=State.CANCELLED)),
+                "no_shows": Count("lot", filter=missed),
+                "due": Count("lot", filter=missed | (stays & reserved)),
             },
         ),
         (
             ended,
             {
-                "ended": Count("pk"),
-                "overstays": Count("pk", filter=Q(ends_at__gt=F("booked_until"))),
+                "ended": Count("lot"),
+                "overstays": Count("lot", filter=Q(ends_at__gt=F("booked_until"))),
                 "stayed": Sum(length(F("starts_at"), F("ends_at"))),
             },
         ),

@@ -52,7 +52,7 @@ def top_drivers(scope: Scope, period: Days, *, most: int = 5) -> list[tuple[User
     """Who stayed most often in the period: driver, stays, time in all."""
     began = scope.bookings().in_state(*STAYS).exclude(driver=None)
     began = began.filter(starts_at__gte=period.starts_at, starts_at__lt=period.ends_at)
-    rows = began.values("driver").annotate(count=Count("pk"), time=Sum(F("ends_at") - F("starts_at")))
+    rows = began.values("driver").annotate(count=Count("*"), time=Sum(F("ends_at") - F("starts_at")))
     found = list(rows.order_by("-count", "-time", "driver")[:most])
     people = User.objects.in_bulk([row["driver"] for row in found])
     return [(people[row["driver"]], row["count"], row["time"]) for row in found]
@@ -84,6 +84,6 @@ def favourite_lot(driver: User, period: Days) -> Lot | None:
     """Where most of the stays that began in the period were; of equals, the one stayed at last."""
     stays = Booking.objects.of(driver).in_state(*STAYS)
     stays = stays.filter(starts_at__gte=period.starts_at, starts_at__lt=period.ends_at)
-    most = stays.values("lot").annotate(count=Count("pk"), last=Max("starts_at")).order_by("-count", "-last")
+    most = stays.values("lot").annotate(count=Count("*"), last=Max("starts_at")).order_by("-count", "-last")
     found = most.first()
     return Lot.objects.get(pk=found["lot"]) if found else None

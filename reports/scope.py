@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from django.db.models import QuerySet
@@ -31,7 +32,17 @@ class Scope:
     def narrow(self, rows: Any, path: str = "") -> Any:
         if self.driver is not None:
             rows = rows.filter(**{f"{path}driver": self.driver})
-        # All lots are no limit: without it the ledger is added up by itself, and not joined with bookings.
-        if self.lots is not None and self.lots.query.has_filters():
-            rows = rows.filter(**{f"{path}lot__in": self.lots.order_by().values("pk")})
+        if self.lot_ids is not None:
+            rows = rows.filter(**{f"{path}lot__in": self.lot_ids})
         return rows
+
+    @cached_property
+    def lot_ids(self) -> list[int] | None:
+        """The lots asked for once, so that the database can plan with how many they are.
+
+        None for all: without a limit the ledger is added up by itself, and not joined with bookings.
+        """
+        if self.lots is None or not self.lots.query.has_filters():
+            return None
+        found = list(self.lots.order_by().values_list("pk", flat=True))
+        return None if len(found) == Lot.objects.count() else found

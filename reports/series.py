@@ -24,7 +24,7 @@ def made_series(scope: Scope, steps: Sequence[Days]) -> list[Activity]:
     all_of_it = whole(steps)
     made = scope.bookings().filter(created_at__gte=all_of_it.starts_at, created_at__lt=all_of_it.ends_at)
     rows: Any = made.annotate(step=step_of("created_at", steps)).values("step", "kind")
-    found = {(row["step"], row["kind"]): row["count"] for row in rows.annotate(count=Count("pk")).order_by()}
+    found = {(row["step"], row["kind"]): row["count"] for row in rows.annotate(count=Count("*")).order_by()}
     instant, reserved = Booking.Kind.INSTANT, Booking.Kind.RESERVED
     return [
         Activity(made_instant=found.get((number, instant), 0), made_reserved=found.get((number, reserved), 0))
@@ -47,7 +47,7 @@ def new_series(among: QuerySet[User], steps: Sequence[Days]) -> list[int]:
     joined = drivers().filter(pk__in=among.values("pk"))
     joined = joined.filter(date_joined__gte=all_of_it.starts_at, date_joined__lt=all_of_it.ends_at)
     rows: Any = joined.annotate(step=step_of("date_joined", steps)).values("step")
-    return _in_turn({row["step"]: row["count"] for row in rows.annotate(count=Count("pk")).order_by()}, steps)
+    return _in_turn({row["step"]: row["count"] for row in rows.annotate(count=Count("*")).order_by()}, steps)
 
 
 def busiest_hours(lots: QuerySet[Lot], period: Days) -> list[list[int]]:
@@ -64,7 +64,7 @@ def busiest_hours(lots: QuerySet[Lot], period: Days) -> list[list[int]]:
     for zone, ids in by_zone.items():
         day, hour = ExtractIsoWeekDay("starts_at", tzinfo=zone), ExtractHour("starts_at", tzinfo=zone)
         rows: Any = stays.filter(lot__in=ids).annotate(weekday=day, hour=hour).values("weekday", "hour")
-        for row in rows.annotate(count=Count("pk")).order_by():
+        for row in rows.annotate(count=Count("*")).order_by():
             found[row["weekday"] - 1][row["hour"]] += row["count"]
     return found
 

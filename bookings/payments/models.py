@@ -239,7 +239,14 @@ class LedgerEntry(models.Model):
             models.UniqueConstraint(fields=["refund"], name="ledger_one_entry_a_refund"),
             # ledger_only_grows and ledger_refunds_within_charges are triggers (bookings.payments.guards).
         ]
-        indexes = [models.Index(fields=["at"], name="ledger_at")]
+        indexes = [
+            # Money of a period is added up from the index alone.
+            models.Index(
+                fields=["at"],
+                include=["kind", "currency", "amount", "provider", "booking"],
+                name="ledger_at",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.reference
