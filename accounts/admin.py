@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.models import Group
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
+from django.views.decorators.http import require_safe
 from unfold.admin import ModelAdmin, TabularInline
-from unfold.decorators import display
+from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from accounts import grants, outbox, services
+from accounts import grants, mail_preview, outbox, services
 from accounts.models import Notice, NoticeQuerySet, User, Vehicle
 from accounts.plates import normalise_plate
 
 NAMED = 5  # people a question names
+NOT_SHOWN = _("Not shown: it holds a code that is somebody else's.")
 
 admin.site.unregister(Group)
 
@@ -280,6 +286,7 @@ class NoticeAdmin(ModelAdmin):
         "created_at", "not_before", "expires_at", "sent_at", "failed_at", "message_id",
     ]  # fmt: skip
     readonly_fields = fields
+    actions_detail = ["preview"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -304,8 +311,58 @@ class NoticeAdmin(ModelAdmin):
     @display(description=_("text"))
     def shown_text(self, notice: Notice) -> str:
         if notice.is_urgent:
-            return str(_("Not shown: it holds a code that is somebody else's."))
+            return str(NOT_SHOWN)
         return str(outbox.to_message(notice).body)
+
+    # --- As its reader gets it ---
+
+    def get_urls(self) -> list[Any]:
+        frame = self.admin_site.admin_view(require_safe(self.frame))
+        return [path("<int:pk>/frame/", frame, name="accounts_notice_frame"), *super().get_urls()]
+
+    @action(description=_("See it"), icon="visibility", url_path="preview", permissions=["view"])
+    def preview(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        notice = self._seen(request, object_id)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _("Mail to %(who)s") % {"who": notice.recipient},
+            "back": reverse("admin:accounts_notice_change", args=[notice.pk]),
+        }
+        if notice.is_urgent:
+            context["reason"] = NOT_SHOWN
+            return TemplateResponse(request, "admin/mails/notice.html", context)
+        if notice.template:  # otherwise it was written when it was owed, in one language
+            context |= {"languages": mail_preview.languages(), "language": notice.language}
+        try:
+            frame = reverse("admin:accounts_notice_frame", args=[notice.pk])
+            context |= mail_preview.shown(
+                outbox.to_message(notice), f"{frame}?{urlencode({'language': notice.language})}"
+            )
+        except outbox.NotWanted as reason:
+            context["reason"] = str(reason)
+        return TemplateResponse(request, "admin/mails/notice.html", context)
+
+    def frame(self, request: HttpRequest, pk: int) -> HttpResponse:
+        notice = self._seen(request, str(pk))
+        if notice.is_urgent:
+            raise Http404
+        try:
+            return mail_preview.framed(request, outbox.to_message(notice))
+        except outbox.NotWanted as reason:
+            raise Http404 from reason
+
+    def _seen(self, request: HttpRequest, object_id: str) -> Notice:
+        """In the language asked for, else its reader's."""
+        notice = self.get_object(request, object_id)
+        if notice is None:
+            raise Http404
+        if not self.has_view_permission(request, notice):
+            raise PermissionDenied
+        asked = request.GET.get("language", "")
+        known = dict(settings.LANGUAGES)
+        notice.language = asked if asked in known else notice.language or settings.LANGUAGE_CODE
+        return notice
 
     @admin.action(description=_("Send again what was given up"), permissions=["resend"])
     def owe_again(self, request: HttpRequest, queryset: NoticeQuerySet) -> None:

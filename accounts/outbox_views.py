@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from csp.constants import NONE, SELF
-from csp.decorators import csp, csp_update
+from csp.constants import SELF
+from csp.decorators import csp_update
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core.mail import EmailMultiAlternatives
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_safe
 
 from accounts import outbox
+from accounts.mail_preview import framed, html_of
 from accounts.models import Notice
 
 SHOWN = 100
@@ -42,30 +40,16 @@ def mail(request: HttpRequest, pk: int) -> HttpResponse:
     return render(
         request,
         "accounts/outbox_mail.html",
-        {"notice": notice, "mail": message, "has_html": bool(_html(message))},
+        {"notice": notice, "mail": message, "has_html": bool(html_of(message))},
     )
 
 
-# A mail brings its own styles and nothing that runs: the sandbox gives it an origin of its own.
 @login_not_required
 @never_cache
 @require_safe
-@xframe_options_sameorigin
-@csp(  # type: ignore[arg-type]
-    {
-        "default-src": [NONE],
-        "style-src": ["'unsafe-inline'"],
-        "img-src": [SELF, "data:"],
-        "base-uri": [NONE],
-        "form-action": [NONE],
-        "frame-ancestors": [SELF],
-        "sandbox": ["allow-popups", "allow-popups-to-escape-sandbox"],
-    }
-)
 def mail_html(request: HttpRequest, pk: int) -> HttpResponse:
     _only_in_development()
-    # Links open beside the page, not in the frame: no site lets itself be framed.
-    return HttpResponse('<base target="_blank">' + _html(_rendered(get_object_or_404(Notice, pk=pk))))
+    return framed(request, _rendered(get_object_or_404(Notice, pk=pk)))
 
 
 def _only_in_development() -> None:
@@ -78,8 +62,3 @@ def _rendered(notice: Notice) -> EmailMultiAlternatives:
         return outbox.to_message(notice)
     except Exception as error:  # a broken template is what this page is there to show
         return EmailMultiAlternatives(subject=type(error).__name__, body=str(error), to=[notice.recipient])
-
-
-def _html(message: EmailMultiAlternatives) -> str:
-    alternatives: list[Any] = list(message.alternatives)
-    return next((part[0] for part in alternatives if part[1] == "text/html"), "")

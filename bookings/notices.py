@@ -8,7 +8,7 @@ from typing import Any
 from django.urls import reverse
 
 from accounts import outbox
-from accounts.models import Notice
+from accounts.models import Notice, User
 from bookings.models import Booking, State
 from lots.models import Lot, Spot
 
@@ -117,6 +117,17 @@ def owe_offer(booking: Booking, entry: str, *, now: datetime) -> None:
         },
         now=now,
         expires_at=booking.held_until,
+    )
+
+
+def sample(booking: Booking, kind: str, *, recipient: User, now: datetime, **more: Any) -> Notice:
+    """The mail templates/bookings/email/<kind> about this booking, to whoever looks; not written down."""
+    return outbox.owed(
+        template=f"bookings/email/{kind}",
+        recipient=recipient.email,
+        user=recipient,
+        context={"booking": frozen(booking, booking.lot, booking.spot), **more},
+        now=now,
     )
 
 

@@ -48,9 +48,9 @@ class ParkwellAdminSite(OTPAdminSite, UnfoldAdminSite):
         return super().admin_view(shown.told(view), cacheable)
 
     def get_urls(self) -> list[Any]:
-        from reports import report_admin  # which registers with this site, so it cannot come first
+        from reports import mail_admin, report_admin  # they register with this site, so cannot come first
 
-        return [*report_admin.urls(self), *super().get_urls()]
+        return [*report_admin.urls(self), *mail_admin.urls(self), *super().get_urls()]
 
     @method_decorator(never_cache)
     @method_decorator(login_not_required)

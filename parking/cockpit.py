@@ -22,11 +22,9 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 from unfold.views import ChangeList as UnfoldChangeList
 
-from accounts import outbox
-from accounts.outbox import NotWanted
 from bookings.admin.base import operator
 from bookings.people import known_to
-from reports import mails, periods, runs
+from reports import mail_admin, mails, periods, runs
 from reports.jobs import JOBS, PeriodJob
 from reports.models import JobRun
 
@@ -125,19 +123,8 @@ class Cockpit(ModelAdmin):
     @action(description=_("Preview its mail"), icon="visibility", url_path="preview", permissions=["view"])
     def preview(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """As it would come to whoever looks: nobody else's figures are shown."""
-        row, job = self._asked(request, object_id)
-        now = timezone.now()
-        context: dict[str, Any] = {}
-        try:
-            mail = outbox.to_message(job.mailing.sample(operator(request), now.date(), now=now))  # type: ignore[union-attr]
-        except NotWanted as reason:
-            context["reason"] = str(reason)
-        else:
-            parts: list[Any] = list(mail.alternatives)
-            files = [str(part[0]) for part in mail.attachments]
-            context |= {"subject": mail.subject, "text": mail.body, "files": files}
-            context["html"] = next((part[0] for part in parts if part[1] == "text/html"), "")
-        return self._page(request, row, "admin/schedules/preview.html", __("Preview"), context)
+        _row, job = self._asked(request, object_id)
+        return HttpResponseRedirect(mail_admin.address(job.mailing.template))  # type: ignore[union-attr]
 
     @action(description=_("Dry run"), icon="checklist", url_path="rehearse", permissions=["view"])
     def rehearse(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -487,6 +487,7 @@ ADMIN_POLICY = {
     **_SITE_POLICY,
     "script-src": [SELF, UNSAFE_EVAL],
     "style-src": [SELF, UNSAFE_INLINE],
+    "frame-src": [SELF],  # mails, each in a sandbox of its own
     "form-action": [SELF],
 }
 PERMISSIONS_POLICY = "camera=(), microphone=(), geolocation=(self), payment=(), usb=(), interest-cohort=()"

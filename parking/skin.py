@@ -109,6 +109,15 @@ UNFOLD = {
                     _page(_("Webhooks"), "webhook", "bookings", "webhookendpoint"),
                     _page(_("Webhook deliveries"), "outbox", "bookings", "webhookdelivery"),
                     _page(_("Job runs"), "task_alt", "reports", "jobrun"),
+                    {
+                        "title": _("Mails"),
+                        "icon": "mail",
+                        "link": reverse_lazy("admin:reports_mails"),
+                        "permission": lambda request: (
+                            request.user.has_perm("accounts.view_notice")
+                            or request.user.has_perm("django_celery_beat.view_periodictask")
+                        ),
+                    },
                 ],
             },
         ],

@@ -11,7 +11,7 @@ import logging
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import IO
 from urllib.parse import urlencode
 from uuid import UUID
@@ -30,6 +30,7 @@ from accounts.models import User
 from bookings.errors import BadBooking, BookingRefused
 from lots.models import Lot
 from reports import export_files
+from reports.days import zone_of
 from reports.export_models import FORMATS, Export, ExportQuerySet, Format, Kind, State
 from reports.export_pdf import TooManyForPaper
 
@@ -261,6 +262,7 @@ def _attachment(export: Export, file: IO[bytes], size: int) -> list[tuple[str, b
 
 def _owe_mail(export: Export, attachments: list[tuple[str, bytes, str]], now: datetime) -> None:
     assert export.expires_at  # noqa: S101  for the type checker
+    zone = zone_of(export.owner)
     outbox.owe(
         template="reports/email/export_ready",
         recipient=export.owner.email,
@@ -270,7 +272,8 @@ def _owe_mail(export: Export, attachments: list[tuple[str, bytes, str]], now: da
             "kind": export.kind,
             "rows": export.rows,
             "path": _way_to(export),
-            "expires_at": export.expires_at.astimezone(UTC).isoformat(),
+            "expires_at": export.expires_at.astimezone(zone).isoformat(),
+            "timezone": zone.key,
             "is_attached": bool(attachments),
         },
         attachments=attachments,

@@ -95,9 +95,8 @@ def time(long: timedelta | None) -> str:
 
 
 def named(period: Days) -> str:
-    """ "March 2027", "Mon 1 March 2027", "1 March 2027 – 9 March 2027"."""
+    """ "March 2027", "Mon 1 March 2027", "Mon 1 March 2027 – Tue 9 March 2027"."""
     if period.is_month:
         return date_format(period.first, "YEAR_MONTH_FORMAT")
-    if period.count == 1:
-        return date_format(period.first, "D j F Y")
-    return f"{date_format(period.first, 'j F Y')} – {date_format(period.last, 'j F Y')}"
+    ends = dict.fromkeys([period.first, period.last])
+    return " – ".join(date_format(day, _("D j N Y")) for day in ends)

@@ -26,7 +26,7 @@ BACK_OFFICE = (
     "lots/closures.py",    "bookings/safe_http.py", "bookings/label_sheet.py", "accounts/csv_files.py",
     "accounts/rights.py", "accounts/roles.py", "accounts/trail_models.py", "reports/models.py",
     "reports/office_charts.py",
-    "reports/reading*",
+    "reports/reading*", "reports/mail_kinds.py",
     "bookings/board.py", "bookings/situations.py", "parking/dashboard.py", "parking/installation.py",
 )  # fmt: skip
 ELSEWHERE = (".venv/*", "var/*", "*/tests/*", "tests/*", "conftest.py", "staticfiles/*", "benchmarks/*")

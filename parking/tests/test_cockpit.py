@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.test import Client
@@ -73,11 +74,14 @@ def test_each_mail_can_be_looked_at_and_rehearsed_and_nothing_is_sent(
     job: str, office: Client, olga: User, alice: User
 ):
     before = Notice.objects.count()
-    shown = office.get(page(job, "preview"))
+    shown = office.get(page(job, "preview"), follow=True)
     rehearsed = office.get(page(job, "rehearse"))
 
-    assert shown.context["subject"]
-    assert "<" in shown.context["html"]
+    mailing = JOBS[job].mailing
+    assert mailing is not None
+    assert shown.redirect_chain[0][0].endswith(quote(mailing.template, safe=""))
+    assert shown.context["mail"].subject
+    assert "<table" in office.get(shown.context["frame"]).content.decode()
     assert alice.email not in shown.content.decode()
     wanted = {"daily-reminder": {alice}, "monthly-report": set()}.get(job, {olga})
     assert {user for user, _at in rehearsed.context["mails"]} == wanted

@@ -10,6 +10,7 @@ import pytest
 from accounts import outbox
 from accounts.models import Notice
 from bookings import services
+from bookings.services import closing
 from bookings.tests.factories import HOUR, NOW, make_lot, park, reserve
 from reports.tests import snapshots
 
@@ -25,6 +26,10 @@ KINDS = [
     "cancelled",
     "expired",
     "no_show",
+    "called_off",
+    "refunded",
+    "closing",
+    "waitlist_offer",
 ]
 
 
@@ -46,6 +51,26 @@ def lived(alice, bob, olga):
     strict = make_lot(1, name="Strict", slug="strict", needs_check_in=True)
     reserve(strict, bob)
     services.mark_no_shows(now=NOW + 2 * HOUR)
+
+    _go_wrong(alice, bob, olga)
+
+
+def _go_wrong(alice, bob, olga):
+    """A spot is closed under a paid booking, on another lot the driver is only told; one waits in a line."""
+    for name, choice in (("Westhafen", closing.REFUND), ("Tempelhof", closing.TELL)):
+        lot = make_lot(1, name=name, slug=name.lower(), city="Berlin", country="DE")
+        booking = reserve(lot, alice, starts_in=80 * HOUR, plate="B-AL 1")
+        services.record_desk_payment(booking, method="cash", by=olga, now=NOW)
+        spots = tuple(lot.spots.values_list("pk", flat=True))
+        shut = closing.Closing(lot.pk, spots, NOW + 79 * HOUR, NOW + 90 * HOUR, choice)
+        closing.close(shut, by=olga, now=NOW)
+        alice = bob
+    full = make_lot(1, name="Ostkreuz", slug="ostkreuz", city="Berlin", country="DE")
+    taken = reserve(full, olga, starts_in=100 * HOUR)
+    services.join(
+        lot_id=full.pk, driver=bob, starts_at=taken.starts_at, ends_at=taken.ends_at, now=NOW, plate="B-OB 2"
+    )
+    services.cancel(taken, by=olga, now=NOW + HOUR / 6)
 
 
 @pytest.mark.promise("S4-25")

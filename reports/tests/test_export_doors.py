@@ -19,6 +19,7 @@ from bookings.tests.api_support import API
 from bookings.tests.factories import NOW, make_user
 from reports import exports
 from reports.export_models import Export, State
+from reports.tests import snapshots
 from reports.tests.export_support import content, fetched, made
 
 
@@ -123,6 +124,16 @@ def test_large_files_pdfs_and_other_peoples_data_are_only_linked(alice, bob, olg
     made(bob)
 
     assert [notice.attachments for notice in Notice.objects.filter(event__startswith="export:")] == [[]] * 3
+
+
+@pytest.mark.promise("S4-30", "S4-31")
+@pytest.mark.django_db
+@pytest.mark.parametrize(("kind", "name"), [("own-bookings", ""), ("all-data", "_all_data")])
+def test_the_mail_of_a_finished_export(kind, name, olga, stays, clock):
+    export = made(olga, kind=kind)
+
+    notice = Notice.objects.get(event=f"export:{export.pk}:ready")
+    snapshots.check(f"export_ready{name}", outbox.to_message(notice))
 
 
 @pytest.mark.promise("S4-31")

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('bookings', '0016_found_unless_archived'),
+        ('bookings', '0017_found_by_any_part'),
         ('lots', '0008_may_import_and_export'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
