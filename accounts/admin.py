@@ -23,7 +23,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from accounts import grants, mail_preview, outbox, services
+from accounts import grants, mail_preview, outbox, services, viewings
 from accounts.models import Notice, NoticeQuerySet, User, Vehicle
 from accounts.plates import normalise_plate
 
@@ -323,6 +323,7 @@ class NoticeAdmin(ModelAdmin):
     @action(description=_("See it"), icon="visibility", url_path="preview", permissions=["view"])
     def preview(self, request: HttpRequest, object_id: str) -> HttpResponse:
         notice = self._seen(request, object_id)
+        viewings.note(request, "accounts.notice", [notice.user_id], object_id=notice.pk)
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,

@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from accounts import mail_preview, outbox
+from accounts import mail_preview, outbox, viewings
 from accounts.models import User
 from accounts.outbox import NotWanted
 from bookings.admin.base import operator
@@ -99,6 +99,8 @@ def _page(site: AdminSite, request: HttpRequest) -> HttpResponse:
     context = {**site.each_context(request), "title": _("Mails"), "form": form}
     if not form.is_valid():
         return TemplateResponse(request, "admin/mails/kinds.html", context, status=422)
+    if booking := form.cleaned_data.get("booking"):
+        viewings.note(request, "bookings.booking", [booking.driver_id], object_id=booking.pk)
     try:
         frame = f"{reverse('admin:reports_mail_frame')}?{request.GET.urlencode()}"
         context |= mail_preview.shown(_message(form, request), frame)
