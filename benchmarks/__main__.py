@@ -21,19 +21,25 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from benchmarks.results import Measure
 
+    Part = Callable[[], list[Measure]]
+
 SERVER = os.environ.get("BENCH_DATABASE_URL", "postgres://postgres@127.0.0.1:5432/postgres")
 REDIS = os.environ.get("BENCH_REDIS_URL", "redis://127.0.0.1:6379/12")
-NAME = "parkwell_bench"
-PARTS = ("booking", "hot", "pages", "polling", "counts", "history", "scaling", "start", "sqlite")
+DOCS = Path("docs/benchmarks")
+PARTS = ("booking", "hot", "pages", "polling", "counts", "history", "memory", "scaling", "start", "sqlite")
+QUICK = {"seconds": 2.0, "rounds": 1, "past": [20_000], "occupying": 20_000, "spots": 50, "lots": 100}
+USUAL = {"seconds": 5.0, "rounds": 3, "past": [1_000_000], "occupying": 1_000_000, "spots": 500, "lots": 1000}
+FULL = USUAL | {"past": [1_000_000, 5_000_000], "occupying": 2_000_000}
 
 
 def main() -> int:
     options = _options()
     # Stopped from outside: servers are ended and the database dropped, as at the usual end.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    begin = time.monotonic()
     _refuse_without_services()
     with tempfile.TemporaryDirectory(prefix="parkwell-bench-") as var:
-        environment = _environment(var)
+        environment = _environment(var, options.database)
         os.environ.update(environment)
         import django
 
@@ -41,8 +47,16 @@ def main() -> int:
         from benchmarks import results
 
         found = list(_measure(options, environment))
-    results.write(found, Path(options.out), {"seconds a round": options.seconds, "rounds": options.rounds})
-    say(f"written to {options.out}")
+    about = {
+        "seconds a round": options.seconds,
+        "rounds": options.rounds,
+        "minutes in all": round((time.monotonic() - begin) / 60, 1),
+    }
+    folder = Path(options.out)
+    results.write(found, folder, about)
+    say(f"written to {folder}")
+    if folder == DOCS:
+        results.put_into(folder.parent / "speed.md", folder)
     faults = [f"{one.what}: {fault}" for one in found for fault in one.faults]
     for fault in faults:
         say(f"FAULT {fault}")
@@ -54,21 +68,22 @@ def _measure(options: argparse.Namespace, environment: dict[str, str]) -> Iterat
 
     from benchmarks import stage
 
-    say(f"making database {NAME}")
-    stage.recreate(SERVER, NAME)
+    say(f"making database {options.database}")
+    stage.recreate(SERVER, options.database)
     try:
         stage.set_up()
-        for part in _parts(options, environment):
+        for name, part in _parts(options, environment):
+            say(f"-- {name}")
             for one in part():
                 say(one.line())
                 yield one
     finally:
         connection.close()
-        stage.drop(SERVER, NAME)
+        stage.drop(SERVER, options.database)
 
 
-def _parts(options: argparse.Namespace, environment: dict[str, str]) -> Iterator[Callable[[], list[Measure]]]:
-    """Each when its turn comes. History stands last: what it writes stays."""
+def _parts(options: argparse.Namespace, environment: dict[str, str]) -> Iterator[tuple[str, Part]]:
+    """Each when its turn comes. History stands late: what it writes stays."""
     from benchmarks import server, stage
     from benchmarks.measures import booking, history, machine, reading
 
@@ -79,30 +94,35 @@ def _parts(options: argparse.Namespace, environment: dict[str, str]) -> Iterator
         booking.warm_up(port, tokens, lots)
         if "booking" in chosen:
             database = environment["DATABASE_URL"]
-            yield lambda: booking.spread(port, tokens, lots, database=database, **often)
+            yield "booking", lambda: booking.spread(port, tokens, lots, database=database, **often)
         if "hot" in chosen:
-            yield lambda: booking.hot_lot(port, tokens, lots, **often)
+            yield "hot", lambda: booking.hot_lot(port, tokens, lots, **often)
         if "pages" in chosen:
             session, reference = stage.booked(lots[0])
-            yield lambda: reading.pages(port, lots[0], session, reference, seconds=seconds)
+            yield "pages", lambda: reading.pages(port, lots[0], session, reference, seconds=seconds)
         if "polling" in chosen:
-            yield lambda: reading.polling(port, tokens, lots, open_pages=options.open_pages, **often)
+            open_pages = options.open_pages
+            yield "polling", lambda: reading.polling(port, tokens, lots, open_pages=open_pages, **often)
         if "counts" in chosen:
             say(f"writing {options.occupying:,} bookings to come")
             large = stage.lots(50, spots=options.spots, name="Large")
             stage.history(large, options.occupying, is_past=False)
-            yield lambda: reading.free_counts(large, rounds=max(rounds, 5))
+            yield "counts", lambda: reading.free_counts(large, rounds=max(rounds, 5))
+            say(f"making {options.lots:,} lots around")
             stage.lots_around(options.lots)
-            yield lambda: reading.near_me(rounds=max(rounds, 5))
+            yield "near me", lambda: reading.near_me(rounds=max(rounds, 5))
         if "history" in chosen:
             say(f"writing up to {max(options.past):,} past bookings")
-            yield lambda: history.past(port, tokens, lots, rows=options.past, **often)
+            yield "history", lambda: history.past(port, tokens, lots, rows=options.past, **often)
+    if "memory" in chosen:
+        stage.past_bookings(lots, min(options.past))
+        yield "memory", machine.memory
     if "scaling" in chosen:
-        yield lambda: machine.scaling(environment, tokens, lots, seconds=seconds)
+        yield "scaling", lambda: machine.scaling(environment, tokens, lots, **often)
     if "start" in chosen:
-        yield lambda: machine.start(environment, rounds=rounds)
+        yield "start", lambda: machine.start(environment, rounds=rounds)
     if "sqlite" in chosen:
-        yield lambda: _on_sqlite(seconds)
+        yield "sqlite", lambda: _on_sqlite(seconds)
 
 
 def _on_sqlite(seconds: float) -> list[Measure]:
@@ -113,7 +133,7 @@ def _on_sqlite(seconds: float) -> list[Measure]:
     from benchmarks.results import Measure
 
     with tempfile.TemporaryDirectory(prefix="parkwell-bench-") as var:
-        environment = {**os.environ, **_environment(var), "REDIS_URL": ""}
+        environment = {**os.environ, **_environment(var, ""), "REDIS_URL": ""}
         environment["DATABASE_URL"] = f"sqlite:///{var}/bench.sqlite3"
         command = [sys.executable, "-m", "benchmarks.on_sqlite", str(seconds)]
         done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
@@ -121,11 +141,11 @@ def _on_sqlite(seconds: float) -> list[Measure]:
     return [Measure(**one) for one in json.loads(done.stdout.splitlines()[-1])]
 
 
-def _environment(var: str) -> dict[str, str]:
+def _environment(var: str, database: str) -> dict[str, str]:
     """As in production; nothing of the caller's own settings."""
     return {
         "DJANGO_SETTINGS_MODULE": "benchmarks.site",
-        "DATABASE_URL": f"{SERVER.rsplit('/', 1)[0]}/{NAME}",
+        "DATABASE_URL": f"{SERVER.rsplit('/', 1)[0]}/{database}",
         "REDIS_URL": REDIS,
         "ENV_FILE": os.devnull,
         "VAR_DIR": var,
@@ -161,6 +181,7 @@ def say(text: str) -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="two minutes: little data, short rounds")
+    parser.add_argument("--full", action="store_true", help="5 million past bookings, 2 million to come")
     parser.add_argument("--seconds", type=float, help="of each round")
     parser.add_argument("--rounds", type=int, help="of each measure; the median counts")
     parser.add_argument("--past", type=int, nargs="+", help="rows of history")
@@ -168,23 +189,15 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--spots", type=int, help="of each of the 50 lots that are counted")
     parser.add_argument("--lots", type=int, help="around the place that `near me` asks about")
     parser.add_argument("--open-pages", type=int, default=1000)
+    parser.add_argument("--database", default="parkwell_bench", help="its name; made anew, then dropped")
     parser.add_argument("--only", nargs="+", choices=PARTS)
     parser.add_argument(
-        "--out", default="docs/benchmarks", help="folder for the table, the file and the plot"
+        "--out",
+        default=tempfile.gettempdir() + "/parkwell-benchmarks",
+        help=f"folder for the table, the file and the plots; {DOCS} shows them in docs/speed.md as well",
     )
     options = parser.parse_args()
-    usual = (
-        {"seconds": 2.0, "rounds": 1, "past": [20_000], "occupying": 20_000, "spots": 50, "lots": 100}
-        if options.quick
-        else {
-            "seconds": 5.0,
-            "rounds": 3,
-            "past": [1_000_000, 5_000_000],
-            "occupying": 2_000_000,
-            "spots": 500,
-            "lots": 1000,
-        }
-    )
+    usual = QUICK if options.quick else FULL if options.full else USUAL
     for name, value in usual.items():
         if getattr(options, name) is None:
             setattr(options, name, value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 Next = Callable[[int], bytes]  # the next request of client number n
@@ -41,23 +41,33 @@ def request(method: str, path: str, *, token: str = "", body: bytes = b"", **hea
 
 
 def run(
-    port: int, following: Next, *, clients: int, seconds: float, warm_up: float = 0.3, rate: float = 0
+    port: int | Sequence[int],
+    following: Next,
+    *,
+    clients: int,
+    seconds: float,
+    warm_up: float = 0.3,
+    rate: float = 0,
 ) -> Round:
     """So many clients, each sending its next request when the last was answered.
 
-    With `rate` they wait, so that together they send so many a second.
+    With `rate` they wait, so that together they send so many a second. Of several ports each client has one.
     """
-    return asyncio.run(_run(port, following, clients, seconds, warm_up, rate))
+    ports = [port] if isinstance(port, int) else list(port)
+    return asyncio.run(_run(ports, following, clients, seconds, warm_up, rate))
 
 
 async def _run(
-    port: int, following: Next, clients: int, seconds: float, warm_up: float, rate: float
+    ports: Sequence[int], following: Next, clients: int, seconds: float, warm_up: float, rate: float
 ) -> Round:
     begin = time.perf_counter() + warm_up
     found = Round(seconds)
     pause = clients / rate if rate else 0
     await asyncio.gather(
-        *(_client(port, following, number, begin, begin + seconds, pause, found) for number in range(clients))
+        *(
+            _client(ports[n % len(ports)], following, n, begin, begin + seconds, pause, found)
+            for n in range(clients)
+        )
     )
     found.times.sort()
     return found

@@ -5,12 +5,19 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from html import escape
 from pathlib import Path
 from typing import Any
+
+BEGIN, END = "<!-- results -->", "<!-- end of results -->"
+PLOTS = {
+    "goals.svg": "Ratios as bars, and their goals as strokes",
+    "reported.svg": "Ratios that are reported and have no goal",
+    "memory.svg": "Growth of memory, and how much it may be",
+}
 
 
 @dataclass(slots=True)
@@ -71,7 +78,30 @@ def write(measures: Sequence[Measure], folder: Path, options: dict[str, Any]) ->
     rows = [asdict(measure) | {"ratio": measure.ratio, "reached": measure.is_reached} for measure in measures]
     (folder / "results.json").write_text(json.dumps({"about": about, "measures": rows}, indent=1) + "\n")
     (folder / "results.md").write_text(_table(measures, about))
-    (folder / "ratios.svg").write_text(_bars([m for m in measures if m.ratio is not None]))
+    for name, shown in _plots(measures):
+        (folder / name).write_text(_bars(shown))
+
+
+def _plots(measures: Sequence[Measure]) -> Iterator[tuple[str, list[Measure]]]:
+    """What has a goal; what is reported beside something; and what takes so much memory."""
+    rest = [one for one in measures if one.ratio is not None]
+    memory = [one for one in rest if one.unit.startswith("MB")]
+    goals = [one for one in rest if one.goal is not None and one not in memory]
+    reported = [one for one in rest if one.goal is None]
+    for name, shown in (("goals.svg", goals), ("reported.svg", reported), ("memory.svg", memory)):
+        if shown:
+            yield name, shown
+
+
+def put_into(page: Path, folder: Path) -> None:
+    """Show the table and the plots of `folder` on a page of the docs, between its two marks."""
+    head, found, rest = page.read_text().partition(BEGIN)
+    _old, ended, tail = rest.partition(END)
+    if not (found and ended):
+        raise ValueError(f"{page} does not say where the results go: {BEGIN} … {END}")
+    table = (folder / "results.md").read_text()
+    plots = [f"![{alt}](benchmarks/{name})" for name, alt in PLOTS.items() if (folder / name).exists()]
+    page.write_text("\n\n".join([f"{head}{BEGIN}", table.rstrip(), *plots, f"{END}{tail}"]))
 
 
 def _table(measures: Sequence[Measure], about: dict[str, Any]) -> str:

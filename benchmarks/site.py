@@ -9,7 +9,7 @@ import os
 os.environ |= {"THROTTLE_ANON": "", "THROTTLE_USER": ""}
 
 from parking.settings import *  # noqa: F403
-from parking.settings import STORAGES
+from parking.settings import STORAGES, VAR
 
 ROOT_URLCONF = "benchmarks.urls"
 ALLOWED_HOSTS = ["localhost", "testserver"]
@@ -22,3 +22,5 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 # As they lie in static/: nothing needs to be collected first.
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+STATIC_ROOT = VAR / "static"
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # else WhiteNoise says it is missing, with every start

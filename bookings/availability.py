@@ -6,15 +6,27 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
-from django.db.models import Count, DateTimeField, Exists, F, OuterRef, Q, Subquery, Value
+from django.db.models import (
+    Case,
+    Count,
+    DateTimeField,
+    Exists,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+)
 from django.db.models.functions import Coalesce
 
 from accounts.prepared import prepared
 from bookings.models import SOON, Booking, State
 from lots import clock
-from lots.models import Closure, Lot, Spot, SpotQuerySet
+from lots.models import Closure, Lot, Spot, SpotQuerySet, shut
 
 NEVER = datetime.max.replace(tzinfo=UTC)
 HORIZON = timedelta(days=14)  # how far ahead "when is it free" looks
@@ -135,17 +147,25 @@ def _free(
     features: tuple[str, ...],
     vehicle_kind: str,
 ) -> SpotQuerySet:
-    others = Booking.objects.blocking(now).filter(spot=OuterRef("pk"))
-    last_end = others.filter(starts_at__lt=ends_at).order_by("-starts_at").values("ends_at")[:1]
-    free_by = Coalesce(Subquery(last_end), Value(starts_at), output_field=DateTimeField())
     spots = (
         Spot.objects.in_service().filter(lot__in=lots).offering(features=features, vehicle_kind=vehicle_kind)
     )
-    spots = spots.alias(free_by=free_by).filter(free_by__lte=starts_at).open_throughout(starts_at, ends_at)
+    spots, nobody = _unoccupied(spots, starts_at, ends_at, now, is_soon)
+    return spots.filter(nobody).open_throughout(starts_at, ends_at)
+
+
+def _unoccupied(
+    spots: SpotQuerySet, starts_at: datetime, ends_at: datetime, now: datetime, is_soon: bool
+) -> tuple[SpotQuerySet, Q]:
+    """The spots, and what is true of those that nobody occupies at any moment of [starts_at, ends_at)."""
+    others = Booking.objects.blocking(now).filter(spot=OuterRef("pk"))
+    last_end = others.filter(starts_at__lt=ends_at).order_by("-starts_at").values("ends_at")[:1]
+    free_by = Coalesce(Subquery(last_end), Value(starts_at), output_field=DateTimeField())
+    nobody = Q(free_by__lte=starts_at)
     if is_soon:
         # Whoever stays past the end until released stands there, whatever the row's end says.
-        spots = spots.exclude(Exists(others.staying_on(now)))
-    return spots
+        nobody &= Q(~Exists(others.staying_on(now)))
+    return spots.alias(free_by=free_by), nobody
 
 
 def free_counts(
@@ -155,26 +175,72 @@ def free_counts(
     ids = list(lots)
     counts = dict.fromkeys(ids, 0)
     if ids:
-        spots = free_spots(starts_at, ends_at, now=now, lots=ids, **wanted)
-        counts.update(spots.values_list("lot").annotate(free=Count("pk")).order_by())
+        # Prepared for 1, 2, 4, 8 … lots: the last one named again fills it up.
+        for begin in range(0, len(ids), MOST_COUNTED):
+            some = ids[begin : begin + MOST_COUNTED]
+            places = 1 << (len(some) - 1).bit_length()
+            named = {f"lot{n}": some[min(n, len(some) - 1)] for n in range(places)}
+            is_soon = starts_at <= now + SOON
+            counts.update(
+                _counts(starts_at=starts_at, ends_at=ends_at, now=now, is_soon=is_soon, **wanted, **named)
+            )
     return counts
+
+
+MOST_COUNTED = 256  # lots at once
+
+
+@prepared("starts_at", "ends_at", "now", *(f"lot{n}" for n in range(MOST_COUNTED)))
+def _counts(
+    *,
+    starts_at: datetime,
+    ends_at: datetime,
+    now: datetime,
+    is_soon: bool,
+    features: tuple[str, ...] = (),
+    vehicle_kind: str = "",
+    **lots: int,
+) -> QuerySet[Any]:
+    free = _free(starts_at, ends_at, now, is_soon, lots.values(), features, vehicle_kind)
+    return free.values_list("lot").annotate(free=Count("pk")).order_by()
 
 
 def spot_statuses(
     lot: Lot, starts_at: datetime, ends_at: datetime, *, now: datetime
 ) -> list[tuple[Spot, str]]:
     """Each spot of the lot, by number, with "free", "taken" or "closed" for the window. Never who."""
-    free = set(free_spots(starts_at, ends_at, now=now, lots=[lot.pk]).values_list("pk", flat=True))
-    closures = Closure.objects.in_force().overlapping(starts_at, ends_at)
-    shut = Exists(closures.of_spot(OuterRef("pk"), OuterRef("lot")))
-    spots = lot.spots.kept().by_number().annotate(is_shut=shut)
+    return as_spots(status_rows(lot, starts_at, ends_at, now=now))
 
-    def status(spot: Spot, is_shut: bool) -> str:
-        if is_shut or not spot.is_in_service:
-            return "closed"
-        return "free" if spot.pk in free else "taken"
 
-    return [(spot, status(spot, spot.is_shut)) for spot in spots]
+def status_rows(lot: Lot, starts_at: datetime, ends_at: datetime, *, now: datetime) -> list[tuple[Any, ...]]:
+    """SHOWN of each spot of the lot, by number, and last its status; one statement, and no rows of models.
+
+    Every open page of a lot asks this every few seconds.
+    """
+    is_soon = starts_at <= now + SOON
+    return _statuses(lot_id=lot.pk, starts_at=starts_at, ends_at=ends_at, now=now, is_soon=is_soon)
+
+
+def as_spots(rows: Iterable[tuple[Any, ...]]) -> list[tuple[Spot, str]]:
+    """The rows of status_rows() as spots with their statuses."""
+    return [(Spot.from_db(None, SHOWN, row[:-1]), row[-1]) for row in rows]
+
+
+# What a plan shows of a spot; in the order of the model's fields, as Model.from_db() wants them.
+SHOWN = ["id", "lot_id", "number", "building", "floor", "kind", "vehicle_kinds", "features"]
+
+
+@prepared("lot_id", "starts_at", "ends_at", "now")
+def _statuses(
+    *, lot_id: int, starts_at: datetime, ends_at: datetime, now: datetime, is_soon: bool
+) -> QuerySet[Any]:
+    spots, nobody = _unoccupied(Spot.objects.kept().filter(lot=lot_id), starts_at, ends_at, now, is_soon)
+    status = Case(
+        When(Q(is_in_service=False) | shut(starts_at, ends_at), then=Value("closed")),
+        When(nobody, then=Value("free")),
+        default=Value("taken"),
+    )
+    return spots.by_number().values_list(*SHOWN, status)
 
 
 def window(lot: Lot, now: datetime) -> tuple[datetime, datetime]:

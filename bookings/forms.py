@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.utils import formats
+from django.utils.functional import lazy
 from django.utils.translation import gettext_lazy as _
 
 from accounts.connectors import CONNECTORS
@@ -303,7 +304,9 @@ class BookForm(LocalPeriodForm):
     def _leaving_times(self) -> list[tuple[int, str]]:
         longest = self.lot.max_stay_minutes or STAYS[-1]
         minutes = sorted({m for m in [*STAYS, self.lot.default_stay_minutes] if m <= longest} or {longest})
-        return [(m, self._leaving(m)) for m in minutes if m >= self.lot.min_stay_minutes]
+        # Worded where they are shown: an open page that asks whether anything changed shows none.
+        worded = lazy(self._leaving, str)
+        return [(m, worded(m)) for m in minutes if m >= self.lot.min_stay_minutes]
 
     def _leaving(self, minutes: int) -> str:
         at = (self.now + timedelta(minutes=minutes)).astimezone(self.lot.zone)

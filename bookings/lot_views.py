@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -10,8 +11,9 @@ from urllib.parse import urlencode
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
 from django.core.paginator import Paginator
-from django.http import HttpResponse, HttpResponseNotModified
-from django.shortcuts import get_object_or_404, redirect, render
+from django.db.models import QuerySet
+from django.http import Http404, HttpResponse, HttpResponseNotModified
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
@@ -20,6 +22,7 @@ from django_htmx.http import HttpResponseClientRedirect, replace_url
 from accounts.http import Request
 from accounts.models import User, Vehicle
 from accounts.plates import normalise_plate
+from accounts.prepared import prepared
 from bookings import availability, offers, plan, quotes, review_views, services
 from bookings.errors import BadBooking, BookingRefused
 from bookings.forms import BookForm, SearchForm
@@ -45,7 +48,8 @@ def search(request: Request) -> HttpResponse:
 @require_safe
 def results(request: Request) -> HttpResponse:
     """The list alone, asked for again and again; nothing changed costs neither bytes nor a redraw."""
-    response = _live(request, "lots/_results.html", _found(request, timezone.now()))
+    found = _found(request, timezone.now())
+    response = _live(request, "lots/_results.html", found["etag"], lambda: found)
     if request.htmx and request.htmx.trigger == SEARCH_FORM:
         # What was filtered without a reload can be shared and reloaded all the same.
         replace_url(response, f"{reverse('lots:search')}?{request.GET.urlencode()}")
@@ -75,8 +79,8 @@ def live(request: Request, slug: str) -> HttpResponse:
     now = timezone.now()
     lot = _listed(slug)
     form = _asked(request, lot, now)
-    context = {"lot": lot, "form": form, "now": now, **_plan(request, lot, form, now)}
-    return _live(request, "lots/_plan.html", context)
+    seen = _seen(request, lot, form, now)
+    return _live(request, "lots/_plan.html", seen.etag, lambda: _plan(seen) | {"form": form})
 
 
 @login_not_required
@@ -172,7 +176,15 @@ def _as_query(wish: offers.Wish) -> str:
 
 
 def _listed(slug: str) -> Lot:
-    return get_object_or_404(Lot.objects.listed(), slug=slug)
+    found: list[Lot] = _by_slug(slug=slug)
+    if not found:
+        raise Http404
+    return found[0]
+
+
+@prepared("slug")
+def _by_slug(*, slug: str) -> QuerySet[Lot]:
+    return Lot.objects.listed().filter(slug=slug)
 
 
 def _asked(request: Request, lot: Lot, now: datetime) -> BookForm:
@@ -222,7 +234,8 @@ def _period(lot: Lot, form: BookForm, now: datetime) -> tuple[datetime, datetime
 
 def _page(request: Request, lot: Lot, form: BookForm, now: datetime) -> dict[str, Any]:
     today = now.astimezone(lot.zone).isoweekday()
-    tariff = tariff_at(lot, now).rates
+    price = _quote(request, lot, form, now)
+    tariff = (price["quote"].tariff if price["quote"] else tariff_at(lot, now)).rates
     return {
         "lot": lot,
         "form": form,
@@ -231,53 +244,96 @@ def _page(request: Request, lot: Lot, form: BookForm, now: datetime) -> dict[str
         "prices": sentences(tariff),
         "week": [(day, text, day == today) for day, text in hours.describe(lot.opening_hours)],
         **review_views.shown(request.user, lot),
-        **_plan(request, lot, form, now),
-        **_quote(request, lot, form, now),
+        **_plan(_seen(request, lot, form, now)),
+        **price,
     }
 
 
-def _plan(request: Request, lot: Lot, form: BookForm, now: datetime) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What the plan tells, not drawn yet: enough to say whether an open page shows it already."""
+
+    lot: Lot
+    now: datetime
+    starts_at: datetime
+    ends_at: datetime
+    rows: list[tuple[Any, ...]]  # of availability.status_rows()
+    is_open: bool
+    chosen: str
+    section: int
+    kept_query: str
+    soonest: list[availability.Opening]
+    instead: list[availability.Alternative]
+    etag: str
+
+
+def _seen(request: Request, lot: Lot, form: BookForm, now: datetime) -> _Seen:
     starts_at, ends_at = _period(lot, form, now) or availability.window(lot, now)
-    statuses = availability.spot_statuses(lot, starts_at, ends_at, now=now)
-    chosen = str(form["spot"].value() or "")
-    section = int(text) if (text := request.GET.get("section", "")).isdecimal() and len(text) < 5 else 0
-    drawings = plan.floors(statuses, chosen=chosen, shown=section)
-    free = [spot for spot, status in statuses if status == "free"]
+    rows = availability.status_rows(lot, starts_at, ends_at, now=now)
+    free = [row for row in rows if row[-1] == "free"]
     features = _features(form)
     soonest = [] if len(free) >= SOONEST else availability.soonest_free(lot, now=now, count=SOONEST)
     is_open = lot.hours.is_open_throughout(starts_at, ends_at, lot.zone)
-    is_full = is_open and statuses and not any(spot.offers(features) for spot in free)
+    is_full = is_open and rows and not _any_offers(free, features)
     instead = (
         availability.alternatives(lot, starts_at, ends_at, now=now, features=features) if is_full else []
     )
+    chosen = str(form["spot"].value() or "")
+    section = int(text) if (text := request.GET.get("section", "")).isdecimal() and len(text) < 5 else 0
     kept = request.GET.copy()
     for name in ("spot", "section", "csrfmiddlewaretoken", "quote"):
         kept.pop(name, None)
-    opens_at = None if is_open else lot.hours.next_opening(starts_at, lot.zone)
-    facts = [(spot.pk, spot.number, status) for spot, status in statuses]
+    etag = offers.fingerprint(
+        rows,
+        [(o.spot.pk, o.starts_at, o.confidence) for o in soonest if o.starts_at > now],
+        [(a.kind, a.lot.pk, a.free, a.starts_at if a.starts_at > now else None) for a in instead],
+        chosen,
+        section,
+        is_open,
+        kept.urlencode(),
+        request.LANGUAGE_CODE,
+    )
+    return _Seen(
+        lot=lot,
+        now=now,
+        starts_at=starts_at,
+        ends_at=ends_at,
+        rows=rows,
+        is_open=is_open,
+        chosen=chosen,
+        section=section,
+        kept_query=kept.urlencode(),
+        soonest=soonest,
+        instead=instead,
+        etag=etag,
+    )
+
+
+def _any_offers(free: list[tuple[Any, ...]], features: tuple[str, ...]) -> bool:
+    if not features:
+        return bool(free)
+    return any(spot.offers(features) for spot, _status in availability.as_spots(free))
+
+
+def _plan(seen: _Seen) -> dict[str, Any]:
+    statuses = availability.as_spots(seen.rows)
+    opens_at = None if seen.is_open else seen.lot.hours.next_opening(seen.starts_at, seen.lot.zone)
     return {
-        "starts_at": starts_at,
-        "ends_at": ends_at,
-        "is_now": starts_at <= now,
-        "is_open": is_open,
+        "lot": seen.lot,
+        "now": seen.now,
+        "starts_at": seen.starts_at,
+        "ends_at": seen.ends_at,
+        "is_now": seen.starts_at <= seen.now,
+        "is_open": seen.is_open,
         "opens_at": opens_at,
-        "floors": drawings,
-        "section": section,
-        "free": free,
+        "floors": plan.floors(statuses, chosen=seen.chosen, shown=seen.section),
+        "section": seen.section,
+        "free": [spot for spot, status in statuses if status == "free"],
         "capacity": len(statuses),
-        "soonest": soonest,
-        "instead": instead,
-        "kept_query": kept.urlencode(),
-        "etag": offers.fingerprint(
-            facts,
-            [(o.spot.pk, o.starts_at, o.confidence) for o in soonest if o.starts_at > now],
-            [(a.kind, a.lot.pk, a.free, a.starts_at if a.starts_at > now else None) for a in instead],
-            chosen,
-            section,
-            is_open,
-            kept.urlencode(),
-            request.LANGUAGE_CODE,
-        ),
+        "soonest": seen.soonest,
+        "instead": seen.instead,
+        "kept_query": seen.kept_query,
+        "etag": seen.etag,
     }
 
 
@@ -352,12 +408,11 @@ def _to(request: Request, address: str) -> HttpResponse:
     return HttpResponseClientRedirect(address) if request.htmx else redirect(address)
 
 
-def _live(request: Request, template: str, context: dict[str, Any]) -> HttpResponse:
-    etag = context["etag"]
+def _live(request: Request, template: str, etag: str, context: Callable[[], dict[str, Any]]) -> HttpResponse:
     if request.headers.get("If-None-Match") == f'"{etag}"':
         response: HttpResponse = HttpResponseNotModified()
     else:
-        response = render(request, template, context)
+        response = render(request, template, context())
     response["ETag"] = f'"{etag}"'
     response["Cache-Control"] = "no-cache"
     return response

@@ -245,12 +245,12 @@ class Booking(models.Model):
         ]
         indexes = [
             # Availability asks each spot for its last occupying booking before a moment: one probe a spot,
-            # whatever the history.
+            # whatever the history, and all that blocking() wants to know stands in the index.
             models.Index(
                 fields=["spot", "starts_at"],
-                include=["ends_at"],
+                include=["ends_at", "state", "held_until", "no_show_at"],
                 condition=Q(state__in=["held", "confirmed", "active"]),
-                name="booking_occupying",
+                name="booking_blocking",
             ),
             models.Index(fields=["spot", "-starts_at"], name="booking_spot_history"),
             models.Index(fields=["driver", "-starts_at"], name="booking_driver_history"),

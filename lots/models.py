@@ -271,14 +271,8 @@ class SpotQuerySet(models.QuerySet["Spot"]):
         return self.filter(is_in_service=True, retired_at=None)
 
     def open_throughout(self, starts_at: datetime, ends_at: datetime) -> SpotQuerySet:
-        """Neither closed nor on a closed lot at any moment of the window.
-
-        Two lists the database makes once, whatever the number of spots; there are few closures, if any.
-        """
-        closures = Closure.objects.in_force().overlapping(starts_at, ends_at)
-        return self.exclude(pk__in=closures.of_spots().values("spot")).exclude(
-            lot__in=closures.of_lots().values("lot")
-        )
+        """Neither closed nor on a closed lot at any moment of the window."""
+        return self.exclude(shut(starts_at, ends_at))
 
     def kept(self) -> SpotQuerySet:
         """Not retired: the lot's capacity counts these."""
@@ -405,5 +399,6 @@ class Tariff(models.Model):
 
 # These have files of their own; Django finds models through this module only.
 from lots.closures import Closure as Closure  # noqa: E402
+from lots.closures import shut as shut  # noqa: E402
 from lots.review_models import Review as Review  # noqa: E402
 from lots.review_models import ReviewQuerySet as ReviewQuerySet  # noqa: E402

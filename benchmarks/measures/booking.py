@@ -100,7 +100,7 @@ def spread(
         booked.append(load.run(port, orders(tokens, lots), clients=CLIENTS, seconds=seconds))
         plain.append(one_statement(database, lots, seconds=seconds))
     what = f"POST bookings/, {len(lots)} lots, {CLIENTS} clients"
-    rate, more = median(one.rate for one in booked), _more(booked)
+    rate, more = median(one.rate for one in booked), latency(booked)
     beside = median(one.rate for one in least)
     errors = sum(one.errors for one in [*booked, *least])
     return [
@@ -144,7 +144,7 @@ def hot_lot(
         "the same, spread over lots",
         0.6,
         errors=sum(one.errors for one in [*hot, *spread_out]),
-        more=_more(hot),
+        more=latency(hot),
     )
     tail = Measure(
         "hot-lot-tail",
@@ -179,7 +179,7 @@ def _refused(rounds: Sequence[Round]) -> int:
     return sum(count for one in rounds for status, count in one.statuses.items() if 300 <= status < 500)
 
 
-def _more(rounds: Sequence[Round]) -> dict[str, float]:
+def latency(rounds: Sequence[Round]) -> dict[str, float]:
     return {
         "p50_ms": median(one.percentile(0.5) for one in rounds) * 1000,
         "p99_ms": median(one.percentile(0.99) for one in rounds) * 1000,

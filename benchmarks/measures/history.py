@@ -18,11 +18,9 @@ def past(
 
     The ratio to that call, beside its own ratio with no history: the machine's mood falls out.
     """
-    found, first, there = [], None, 0
+    found, first = [], None
     for count in [0, *rows]:
-        if count > there:
-            stage.history(list(lots), count - there)
-            there = count
+        stage.past_bookings(list(lots), count)
         shares, errors = [], 0
         for _round in range(rounds):
             least = load.run(port, booking.nothing(tokens), clients=booking.CLIENTS, seconds=seconds)

@@ -221,7 +221,7 @@ def test_lot_page_needs_few_queries(client, alice, lot, django_assert_max_num_qu
     client.force_login(alice)
 
     with django_assert_max_num_queries(
-        MOST_QUERIES + 5
+        MOST_QUERIES + 4
     ):  # the tariff, in words; the reviews, and whether one may be written
         client.get(reverse("lots:detail", args=[lot.slug]))
 
@@ -238,6 +238,28 @@ def test_plan_is_sent_again_only_when_something_changed(client, lot, bob):
 
     assert again.status_code == 304
     assert "2 of 3 free" in text_of(later)
+
+
+def test_an_open_page_that_asks_again_costs_two_statements(client, lot, now, django_assert_num_queries):
+    """The lot and its spots; nothing is drawn. The form's own times move on, its answer does not."""
+    address = reverse("lots:live", args=[lot.slug])
+    form = {"kind": "instant", "stay": "60", "spot": "", "plate": "", "section": "0"}
+    first = client.get(address, form)
+
+    with django_assert_num_queries(2):
+        again = client.get(address, form, headers={"If-None-Match": first["ETag"]})
+
+    assert again.status_code == 304
+
+
+def test_a_spot_that_looks_different_is_drawn_again(client, lot):
+    address = reverse("lots:live", args=[lot.slug])
+    first = client.get(address)
+    lot.spots.filter(number="2").update(floor="7")
+
+    later = client.get(address, headers={"If-None-Match": first["ETag"]})
+
+    assert "floor 7" in labels(later)[-1]
 
 
 @pytest.mark.promise("S2-05")
