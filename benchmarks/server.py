@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -49,7 +49,8 @@ def running(
         yield port
     finally:
         for process in started:
-            os.killpg(process.pid, signal.SIGTERM)
+            with suppress(ProcessLookupError):  # it ended by itself; why, has been said
+                os.killpg(process.pid, signal.SIGTERM)
         for process in started:
             try:
                 process.wait(10)
@@ -58,7 +59,7 @@ def running(
 
 
 def _await(port: int, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(300):
+    for _ in range(900):
         if process.poll() is not None:
             raise SystemExit(f"The server stopped at once (exit code {process.returncode}).")
         try:
@@ -66,4 +67,4 @@ def _await(port: int, process: subprocess.Popen[bytes]) -> None:
                 return
         except OSError:
             time.sleep(0.1)
-    raise SystemExit("The server did not come up in 30 seconds.")
+    raise SystemExit("The server did not come up in 90 seconds.")
