@@ -6,7 +6,7 @@ from bookings.online import AddIndexOnline
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("bookings", "0017_found_by_any_part")]
+    dependencies = [("bookings", "0018_figures_from_indexes_alone")]
 
     operations = [
         AddIndexOnline(
