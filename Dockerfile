@@ -20,7 +20,7 @@ COPY . .
 # Keys of this moment only: collecting files signs nothing.
 RUN SECRET_KEY=$(python -c "import secrets; print(secrets.token_urlsafe(64))") \
     JWT_SECRET_KEY=$(python -c "import secrets; print(secrets.token_urlsafe(64))") \
-    ALLOWED_HOSTS=localhost VAR_DIR=/tmp/build \
+    ALLOWED_HOSTS=localhost VAR_DIR=/tmp/build METRICS_DIR=/tmp/build/metrics \
     python manage.py collectstatic --noinput --verbosity 0 \
     && python -m compileall -q . && rm -rf /tmp/build
 
