@@ -29,11 +29,11 @@ class JobRunAdmin(ModelAdmin):
     ordering = ["-due_at", "-id"]
     show_full_result_count = False
     fields = [
-        "job", "period", "shown_state", "due_at", "timezone", "asked_by",
+        "job", "period", "shown_state", "due_at", "timezone", "asked",
         "started_at", "finished_at", "attempts", "counts", "error",
     ]  # fmt: skip
     readonly_fields = [
-        "job", "period", "shown_state", "due_at", "timezone", "asked_by",
+        "job", "period", "shown_state", "due_at", "timezone", "asked",
         "started_at", "finished_at", "attempts", "counts", "error",
     ]  # fmt: skip
 
@@ -45,6 +45,14 @@ class JobRunAdmin(ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Who asked may run other lots."""
+        return [name for name in self.fields if name != "asked" or request.user.is_superuser]
+
+    @display(description=_("asked by"))
+    def asked(self, run: JobRun) -> str:
+        return str(run.asked_by or "–")
 
     @display(description=_("state"), ordering="state", label={**LABELS})
     def shown_state(self, run: JobRun) -> tuple[str, str]:

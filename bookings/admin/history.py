@@ -183,7 +183,7 @@ def _short(text: str, longest: int | None) -> str:
 
 @admin.register(Viewing)
 class ViewingAdmin(ReadOnly):
-    """Superusers see all; others who may look here, what they looked at themselves."""
+    """For superusers: whose data was shown, at whichever lot."""
 
     list_display = ["at", "who", "page", "whose", "address"]
     list_select_related = ["viewer"]
@@ -193,9 +193,8 @@ class ViewingAdmin(ReadOnly):
     fields = ["at", "viewer", "page", "everybody", "address"]
     readonly_fields = fields
 
-    def get_queryset(self, request: HttpRequest) -> Any:
-        rows, user = super().get_queryset(request), operator(request)
-        return rows if user.is_superuser else rows.filter(viewer=user)
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return operator(request).is_superuser
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
         person = User.objects.filter(email=search_term.strip().lower()).first()
