@@ -62,7 +62,7 @@ class ErrorField(serializers.Field):
 
 class ExportSerializer(serializers.ModelSerializer):
     status = serializers.ChoiceField(source="state", choices=State.choices)
-    lots = serializers.SlugRelatedField("slug", many=True, read_only=True)
+    lots: Any = serializers.SlugRelatedField("slug", many=True, read_only=True)
     url = serializers.SerializerMethodField()
     error = ErrorField(source="*", read_only=True)
     created_at = fields.MomentField()

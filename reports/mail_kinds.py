@@ -155,8 +155,9 @@ def _export_failed(asked: Asked) -> Notice:
 
 
 def _owed(template: str, context: dict[str, Any], asked: Asked) -> Notice:
-    to = {"recipient": asked.user.email, "user": asked.user}
-    return outbox.owed(template=template, context=context, now=asked.now, **to)
+    return outbox.owed(
+        template=template, context=context, now=asked.now, recipient=asked.user.email, user=asked.user
+    )
 
 
 def _report(job: str, label: Any) -> MailKind:

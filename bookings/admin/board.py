@@ -240,7 +240,7 @@ def _floors(shown: list[SpotNow], chosen: SpotNow | None, request: HttpRequest, 
 def _tile(found: SpotNow, link: str, is_chosen: bool, now: datetime) -> Tile:
     booking, spot = found.booking, found.spot
     if booking is None:
-        when = ()
+        when: tuple[str, ...] = ()
         if found.look == Look.SOON and found.next_start:
             when = (_("from %(at)s") % {"at": local_short(found.next_start, spot.lot, now)},)
         return Tile(spot.number, found.look, link, is_chosen, when=when)
@@ -250,10 +250,10 @@ def _tile(found: SpotNow, link: str, is_chosen: bool, now: datetime) -> Tile:
         words[0] = _("since %(at)s")
     if found.look == Look.OVERSTAYING:
         words[1], until = _("was to leave %(at)s"), booking.booked_until
-    when = [
+    when = tuple(
         word % {"at": local_short(at, booking.lot, now)}
         for word, at in zip(words, (since, until), strict=True)
-    ]
+    )
     has_cost = found.look in (Look.OVERSTAYING, Look.OCCUPIED)
     price = services.price_so_far(booking, now=now) if has_cost else None
     return Tile(
