@@ -317,6 +317,7 @@ def _any_offers(free: list[tuple[Any, ...]], features: tuple[str, ...]) -> bool:
 
 def _plan(seen: _Seen) -> dict[str, Any]:
     statuses = availability.as_spots(seen.rows)
+    free = [spot for spot, status in statuses if status == "free"]
     opens_at = None if seen.is_open else seen.lot.hours.next_opening(seen.starts_at, seen.lot.zone)
     return {
         "lot": seen.lot,
@@ -328,7 +329,9 @@ def _plan(seen: _Seen) -> dict[str, Any]:
         "opens_at": opens_at,
         "floors": plan.floors(statuses, chosen=seen.chosen, shown=seen.section),
         "section": seen.section,
-        "free": [spot for spot, status in statuses if status == "free"],
+        "free": free,
+        "chosen": seen.chosen,
+        "is_chosen_taken": bool(seen.chosen) and seen.chosen.lower() not in {s.number.lower() for s in free},
         "capacity": len(statuses),
         "soonest": seen.soonest,
         "instead": seen.instead,

@@ -26,7 +26,7 @@ def page(request: Request, reference: str) -> HttpResponse:
     # Safe: segno draws it from an address of our own making.
     drawing = mark_safe(passes.code(booking).svg_inline(**passes.LOOK, omitsize=True))
     context = {"booking": booking, "now": timezone.now(), "drawing": drawing}
-    return render(request, "bookings/pass.html", context)
+    return passes.keep_offline(render(request, "bookings/pass.html", context), booking)
 
 
 @require_safe

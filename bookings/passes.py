@@ -8,6 +8,7 @@ from typing import Any
 
 import segno
 from django.conf import settings
+from django.http import HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -25,6 +26,13 @@ class Verdict:
 
     tone: str
     sentence: str
+
+
+def keep_offline(response: HttpResponse, booking: Booking) -> HttpResponse:
+    """Let the driver's own browser show this page without a network, until the time booked is over."""
+    if booking.state in WITH_PASS:
+        response["X-Keep-Until"] = booking.ends_at.isoformat()  # read by templates/worker.js
+    return response
 
 
 def code(booking: Booking) -> segno.QRCode:

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.http import Request
-from bookings import availability, history, payment_views, services, waitlist_views
+from bookings import availability, history, passes, payment_views, services, waitlist_views
 from bookings.errors import BadBooking, BookingRefused, CalledOff
 from bookings.forms import EXTENSIONS, ExtendForm
 from bookings.guest_views import floors
@@ -50,7 +50,8 @@ def index(request: Request) -> HttpResponse:
 @require_safe
 def detail(request: Request, reference: str) -> HttpResponse:
     booking = _own(request, reference)
-    return render(request, "bookings/detail.html", _shown(request, booking, timezone.now()))
+    page = render(request, "bookings/detail.html", _shown(request, booking, timezone.now()))
+    return passes.keep_offline(page, booking)
 
 
 @require_safe

@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
 from accounts.languages import choose
+from parking import offline
 from parking.metrics import metrics
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -21,6 +22,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("s/", include("bookings.urls_guests")),
     path("", include("bookings.urls_lots")),
     path("", include("reports.urls")),
+    path("offline/", offline.page, name="offline"),
+    path("worker.js", offline.worker, name="worker"),
     path("metrics", metrics),
     path("admin/", admin.site.urls),
 ]

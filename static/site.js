@@ -7,6 +7,9 @@
   const systemDark = matchMedia("(prefers-color-scheme: dark)");
   const theme = () => root.dataset.bsTheme || (systemDark.matches ? "dark" : "light");
 
+  const bars = document.querySelectorAll("meta[name=theme-color]");
+  const barColours = Object.fromEntries([...bars].map((bar) => [bar.dataset.scheme, bar.content]));
+
   function remember(chosen) {
     try {
       localStorage.setItem("theme", chosen);
@@ -20,6 +23,8 @@
       button.hidden = false;
       button.setAttribute("aria-pressed", String(theme() === "dark"));
     }
+    // The phone's own bar above the page takes the colour that was chosen, whatever the system prefers.
+    for (const bar of bars) bar.content = root.dataset.bsTheme ? barColours[theme()] : barColours[bar.dataset.scheme];
   }
 
   // ── Countdowns: <time data-countdown datetime="…">fallback</time> ────────────────────
@@ -83,9 +88,12 @@
     const toast = template.content.firstElementChild.cloneNode(true);
     toast.dataset.level = level;
     toast.querySelector("[data-text]").textContent = text;
+    // Said again, it moves to the end instead of standing there twice.
+    for (const said of list.querySelectorAll("[data-text]")) if (said.textContent === text) said.parentElement.remove();
     list.append(toast);
     armToasts(list);
   }
+  document.addEventListener("say", ({ detail }) => say(detail.level, detail.text));
 
   // ── Small form helpers ───────────────────────────────────────────────────────────────
   function arm(within) {
@@ -240,11 +248,6 @@
   });
 
   // ── htmx ─────────────────────────────────────────────────────────────────────────────
-  // A page nobody looks at does not poll.
-  document.addEventListener("htmx:beforeRequest", (event) => {
-    const polled = event.detail.requestConfig.triggeringEvent == null;
-    if (polled && document.hidden) event.preventDefault();
-  });
   // A refusal (409) and bad input (422) come back as the same fragment with the reasons in it.
   document.addEventListener("htmx:beforeSwap", (event) => {
     const { xhr } = event.detail;
@@ -278,16 +281,6 @@
     const asked = event.detail.requestConfig.elt.closest("dialog");
     if (asked && !dialog) asked.close();
   });
-  for (const name of ["htmx:sendError", "htmx:timeout", "htmx:responseError"]) {
-    document.addEventListener(name, (event) => {
-      // A poll that fails says nothing: the next one will tell.
-      const polled = event.detail.requestConfig?.triggeringEvent == null;
-      const texts = document.body.dataset;
-      const busy = event.detail.xhr && [429, 503].includes(event.detail.xhr.status);
-      if (!polled) say("error", busy ? texts.busy : texts.offline);
-    });
-  }
-
   showTheme();
   systemDark.addEventListener("change", showTheme);
   arm(document);

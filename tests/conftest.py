@@ -46,7 +46,10 @@ def screen(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 def _is_complaint(message: Any) -> bool:
     # The browser calls every 4xx an error; a refusal (409) or a form to mend (400) is an answer.
-    return message.type == "error" and not re.search(r"status of 4(00|09|22)", message.text)
+    # Being offline is what some tests are about.
+    return message.type == "error" and not re.search(
+        r"status of 4(00|09|22)|ERR_INTERNET_DISCONNECTED|^htmx:(sendError|afterRequest)", message.text
+    )
 
 
 @pytest.fixture
@@ -56,6 +59,8 @@ def new_page(browser: Any, live_server: Any) -> Iterator[Any]:
     contexts = []
 
     def open_page(**options: Any) -> Any:
+        # What the worker keeps of a page is one test's business.
+        options = {"service_workers": "block"} | options
         context = browser.new_context(base_url=live_server.url, **options)
         contexts.append(context)
         page = context.new_page()
