@@ -23,7 +23,7 @@ from accounts.http import Request
 from accounts.models import User, Vehicle
 from accounts.plates import normalise_plate
 from accounts.prepared import prepared
-from bookings import availability, offers, plan, quotes, review_views, services
+from bookings import availability, maps, offers, plan, quotes, review_views, services
 from bookings.errors import BadBooking, BookingRefused
 from bookings.forms import BookForm, SearchForm
 from bookings.models import Booking
@@ -41,7 +41,8 @@ SEARCH_FORM = "search-form"  # its id in the page
 @login_not_required
 @require_safe
 def search(request: Request) -> HttpResponse:
-    return render(request, "lots/search.html", _found(request, timezone.now()))
+    context = _found(request, timezone.now()) | {"map": maps.shown()}
+    return maps.allow_tiles(render(request, "lots/search.html", context))
 
 
 @login_not_required

@@ -503,6 +503,11 @@ if TRUSTED_PROXY_COUNT:
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 
+# --- Map ---
+# A map beside the list of lots, only where a server of tiles is named. Visitors' browsers fetch from it.
+MAP_TILE_URL = env.str("MAP_TILE_URL", default="")
+MAP_ATTRIBUTION = env.str("MAP_ATTRIBUTION", default="© OpenStreetMap contributors")
+
 # --- Watching and recovering ------------------------------------------------------------------------------
 # /metrics answers whoever shows this token; without one it does not exist, but for developers.
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")

@@ -51,13 +51,10 @@
 
   // ── Cut off, and back ────────────────────────────────────────────────────────────────
   const note = document.getElementById("offline");
-  const written = new Intl.DateTimeFormat(document.documentElement.lang, {
-    hour: "2-digit", minute: "2-digit", hourCycle: "h23",
-  });
-
   function cut(isCut) {
     if (!note || note.hidden !== isCut) return;
-    note.querySelector("time").textContent = written.format(lastAnswer);
+    const written = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+    note.querySelector("time").textContent = new Date(lastAnswer).toLocaleTimeString(document.documentElement.lang, written);
     note.hidden = !isCut;
     document.documentElement.classList.toggle("is-cut-off", isCut);
     if (!isCut) say("success", texts.connected);

@@ -2,7 +2,6 @@
 
 import re
 from datetime import timedelta
-from decimal import Decimal
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -11,6 +10,7 @@ from django.utils import timezone
 from accounts.models import Notice
 from bookings import services
 from bookings.models import Booking
+from bookings.receipt_models import Receipt
 from bookings.tests.factories import make_lot, make_user
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -20,6 +20,14 @@ PASSWORD = "correct horse battery"
 @pytest.fixture
 def alexanderplatz():
     return make_lot(6, name="Alexanderplatz", city="Berlin", country="DE", now=timezone.now())
+
+
+@pytest.fixture
+def prepaid(alexanderplatz, settings):
+    settings.DEBUG = True  # the demo's card page is nowhere else
+    alexanderplatz.payment_timing = "prepaid"
+    alexanderplatz.save()
+    return alexanderplatz
 
 
 @pytest.fixture
@@ -46,7 +54,7 @@ def settle(page):
 @pytest.mark.promise("S1-08")
 @pytest.mark.promise("S3-01")
 @pytest.mark.promise("S4-47")
-def test_from_sign_up_by_code_to_the_price_of_the_stay(new_page, screen, alexanderplatz):
+def test_from_sign_up_by_code_to_the_receipt(new_page, screen, prepaid):
     page = new_page(**screen)
 
     page.goto("/accounts/signup/")
@@ -66,39 +74,54 @@ def test_from_sign_up_by_code_to_the_price_of_the_stay(new_page, screen, alexand
     page.get_by_role("button", name="Book now").click()
     page.wait_for_url(re.compile(r"/bookings/[0-9A-Z]{16}/"))
     booking = Booking.objects.get()
-    assert (booking.state, booking.plate, booking.spot.number) == ("active", "B AB 123", "1")
+    assert (booking.state, booking.plate, booking.spot.number) == ("held", "B AB 123", "1")
 
-    page.get_by_role("link", name=re.compile("Extend")).first.click()
-    page.locator("form[action$='/extend/'] button[type=submit]").first.click()
+    page.get_by_role("button", name="Pay with the demo card").click()
+    page.get_by_role("button", name=re.compile(r"^Pay €")).click()
+    page.wait_for_url(re.compile(r"/(payments|bookings)/"))
     settle(page)
+    booking.refresh_from_db()
+    assert booking.state == "active"
+
     page.goto(f"/bookings/{booking.reference}/")
+    page.get_by_role("link", name="Extend").click()
+    page.locator("#dialog-body button[name=ends]").first.click()
+    page.locator(".pw-message", has_text="Extended.").wait_for()
     before = booking.ends_at
     booking.refresh_from_db()
     assert booking.ends_at > before
 
-    page.get_by_role("link", name=re.compile("Leave|Release")).first.click()
-    page.locator("form[action$='/release/'] button[type=submit]").first.click()
-    settle(page)
+    page.get_by_role("link", name="Leave").click()
+    page.get_by_role("button", name="Leave and free the spot").click()
+    page.locator("#booking", has_text="completed").wait_for()
+    page.get_by_role("link", name="Receipt").click()
+    page.get_by_role("heading", name="Receipt").wait_for()
     booking.refresh_from_db()
-    assert booking.state == "completed"
-    page.goto(f"/bookings/{booking.reference}/")
-    assert page.get_by_text(re.compile("completed", re.I)).first.is_visible()
+    assert (booking.state, Receipt.objects.get().booking) == ("completed", booking)
+    assert page.locator("main").get_by_text(f"€{booking.total:.2f}").first.is_visible()
 
 
-def test_everything_works_without_javascript(new_page, alexanderplatz, driver):
+def test_everything_works_without_javascript(new_page, prepaid, driver):
     page = new_page(java_script_enabled=False)
     sign_in(page, driver)
 
-    page.goto("/lots/alexanderplatz/")
+    page.goto("/?q=Alexander")
+    page.get_by_role("link", name=re.compile("Alexanderplatz")).first.click()
     page.get_by_role("button", name="Book now").click()
-    page.wait_for_url(re.compile(r"/bookings/[0-9A-Z]{16}/"))
+    page.get_by_role("button", name="Pay with the demo card").click()
+    page.get_by_role("button", name=re.compile(r"^Pay €")).click()
     booking = Booking.objects.get()
-    page.goto(f"/bookings/{booking.reference}/release/")
-    page.locator("form[action$='/release/'] button[type=submit]").first.click()
-    page.wait_for_url(re.compile(r"/bookings/[0-9A-Z]{16}/"))
+    page.goto(f"/bookings/{booking.reference}/")
+    page.get_by_role("link", name="Extend").click()
+    page.locator("button[name=ends]").first.click()
+    page.get_by_text("Extended.").wait_for()
+    page.get_by_role("link", name="Leave").click()
+    page.get_by_role("button", name="Leave and free the spot").click()
+    page.get_by_role("link", name="Receipt").click()
+    page.get_by_role("heading", name="Receipt").wait_for()
 
-    booking.refresh_from_db()
-    assert (booking.state, booking.total) == ("completed", Decimal(booking.total))
+    actions = set(booking.timeline.values_list("action", flat=True))
+    assert {"held", "paid", "extended", "released"} <= actions
 
 
 def test_a_guest_is_asked_to_sign_in_and_comes_back(new_page, alexanderplatz, driver):
@@ -141,13 +164,3 @@ def test_a_double_click_books_once(new_page, alexanderplatz, driver):
     settle(page)
 
     assert Booking.objects.of(driver).count() == 1
-
-
-def test_the_free_count_moves_by_itself(new_page, alexanderplatz):
-    page = new_page()
-    page.goto("/lots/alexanderplatz/")
-    assert page.get_by_text("6 of 6 free").first.is_visible()
-
-    services.book(lot_id=alexanderplatz.pk, kind="instant", driver=None, now=timezone.now())
-
-    page.get_by_text("5 of 6 free").first.wait_for(timeout=12_000)
