@@ -91,7 +91,8 @@
   document.addEventListener("htmx:beforeSwap", (event) => {
     const { xhr } = event.detail;
     // Signed out elsewhere, or the key of this page's forms is an old one: loaded anew, the page tells.
-    if (xhr.status === 403 || /^\s*<!doctype/i.test(xhr.responseText)) {
+    // (A whole page with another status is trouble's, and met with patience below.)
+    if (xhr.status === 403 || (xhr.status === 200 && /^\s*<!doctype/i.test(xhr.responseText))) {
       event.detail.shouldSwap = event.detail.isError = false;
       location.reload();
     }

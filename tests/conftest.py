@@ -44,12 +44,16 @@ def screen(request: pytest.FixtureRequest) -> dict[str, Any]:
     return {"viewport": sizes[request.param], "has_touch": request.param == "phone"}
 
 
+ANSWERS = re.compile(
+    "status of (400|409|422|503)|ERR_INTERNET_DISCONNECTED"
+    "|^htmx:(sendError|afterRequest)|^Response Status Error Code 503"
+)
+
+
 def _is_complaint(message: Any) -> bool:
     # The browser calls every 4xx an error; a refusal (409) or a form to mend (400) is an answer.
     # Being offline is what some tests are about.
-    return message.type == "error" and not re.search(
-        r"status of 4(00|09|22)|ERR_INTERNET_DISCONNECTED|^htmx:(sendError|afterRequest)", message.text
-    )
+    return message.type == "error" and not ANSWERS.search(message.text)
 
 
 @pytest.fixture

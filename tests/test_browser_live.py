@@ -94,7 +94,10 @@ def test_trouble_is_met_with_patience_and_told_once(new_page: Any, quay: Lot):
 
     def refuse(route: Any) -> None:
         asked.append(route.request.url)
-        route.abort("internetdisconnected")
+        if len(asked) == 1:
+            route.fulfill(status=503, body="<!doctype html><h1>Rush hour</h1>", content_type="text/html")
+        else:
+            route.abort("internetdisconnected")
 
     page.route("**/live/**", refuse)
     page.get_by_text(GONE).wait_for(timeout=30_000)
@@ -188,3 +191,19 @@ def test_a_page_that_was_signed_out_elsewhere_leads_to_signing_in(new_page: Any,
     page.context.clear_cookies()
 
     page.wait_for_url(f"**/accounts/login/?next=/bookings/{stay.reference}/", timeout=SOON)
+
+
+def test_the_site_can_be_put_on_the_home_screen_and_its_bar_takes_the_chosen_theme(new_page: Any):
+    page = new_page(color_scheme="dark")
+    page.goto("/")
+    browser = page.context.new_cdp_session(page)
+
+    wrong = {
+        error["errorId"] for error in browser.send("Page.getInstallabilityErrors")["installabilityErrors"]
+    }
+    assert wrong <= {"in-incognito"}  # as every test is
+    assert browser.send("Page.getAppManifest")["errors"] == []
+    bars = "[...document.querySelectorAll('meta[name=theme-color]')].map((bar) => bar.content)"
+    assert page.evaluate(bars) == ["#ffffff", "#17211e"]
+    page.get_by_role("button", name="Dark colours").click()
+    assert page.evaluate(bars) == ["#ffffff", "#ffffff"]

@@ -9,9 +9,10 @@ from pathlib import Path
 import brotli
 import pytest
 from django.contrib.staticfiles import finders
-from django.urls import reverse
+from django.test import Client
 
-from bookings.tests.factories import make_lot, park
+from bookings.tests.factories import make_lot
+from tests.stage import Visitor, everybody, unvisited
 
 pytestmark = pytest.mark.django_db
 MOST_BYTES = 120_000
@@ -28,22 +29,22 @@ def first_visit(html: bytes) -> dict[str, int]:
     return {"page": len(gzip.compress(html, 6))} | weights
 
 
-def test_a_first_visit_is_light_on_every_main_page(client, alice):
-    lot = make_lot(120, name="Large")
-    client.force_login(alice)
-    booking = park(lot, alice)
-    pages = [
-        *(reverse("lots:search"), reverse("lots:detail", args=[lot.slug]), reverse("bookings:list")),
-        *(
-            reverse(f"bookings:{name}", args=[booking.reference])
-            for name in ("detail", "pass", "extend", "move")
-        ),
-    ]
+def test_a_first_visit_is_light_on_every_page(settings):
+    visitors = everybody(settings)
+    make_lot(120, name="Large")
 
-    for page in pages:
-        parts = first_visit(client.get(page).content)
-        assert "/static/site.js" in parts
-        assert sum(parts.values()) <= MOST_BYTES, (page, parts)
+    for visitor in [*visitors, Visitor(Client(), ["/lots/large/"])]:
+        for page in visitor.pages:
+            answer = visitor.client.get(page)
+            assert answer.status_code == 200, page
+            parts = first_visit(answer.content)
+            assert "/static/site.css" in parts
+            assert sum(parts.values()) <= MOST_BYTES, (page, parts)
+
+
+def test_every_page_is_visited(settings):
+    assert unvisited(everybody(settings)) == set()
+    assert unvisited([]) > {"lots:search", "guests:label", "bookings:detail"}
 
 
 def test_the_lightness_is_measured_with_what_the_page_links():
