@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypedDict, Unpack
 
 from django.db.models import (
+    BooleanField,
     Case,
+    CharField,
     Count,
     DateTimeField,
     Exists,
@@ -26,12 +27,14 @@ from django.db.models.functions import Coalesce
 from accounts.prepared import prepared
 from bookings.models import SOON, Booking, State
 from lots import clock
+from lots.distance import distance_km
 from lots.models import Closure, Lot, Spot, SpotQuerySet, shut
 
 NEVER = datetime.max.replace(tzinfo=UTC)
 HORIZON = timedelta(days=14)  # how far ahead "when is it free" looks
 MOST_LONGER = timedelta(hours=12)  # for more there is a date to fill in
 NEARBY_KM = 3.0
+MOST_NEARBY = 20  # lots looked at; those with something free are proposed, three at most
 CERTAIN, LIKELY, UNCERTAIN = "certain", "likely", "uncertain"
 
 
@@ -87,8 +90,8 @@ def free_spots(
     Asks each spot for the last occupying booking that starts before the window ends and whether that is
     over by then: right because occupying bookings of one spot never overlap, and one index probe a spot.
     """
-    is_soon = starts_at <= now + SOON
-    return _free(starts_at, ends_at, now, is_soon, lots, features, vehicle_kind)
+    asked = Spot.objects.filter(lot__in=lots).offering(features=features, vehicle_kind=vehicle_kind)
+    return _free(asked, starts_at, ends_at, now, starts_at <= now + SOON)
 
 
 def first_free(
@@ -130,7 +133,8 @@ def _first_free(
     spot_kind: str,
     spot_id: int | None,
 ) -> SpotQuerySet:
-    spots = _free(starts_at, ends_at, now, is_soon, [lot_id], features, vehicle_kind)
+    asked = Spot.objects.filter(lot=lot_id).offering(features=features, vehicle_kind=vehicle_kind)
+    spots = _free(asked, starts_at, ends_at, now, is_soon)
     if spot_kind:
         spots = spots.filter(kind=spot_kind)
     if spot_id is not None:
@@ -139,18 +143,9 @@ def _first_free(
 
 
 def _free(
-    starts_at: datetime,
-    ends_at: datetime,
-    now: datetime,
-    is_soon: bool,
-    lots: Iterable[int],
-    features: tuple[str, ...],
-    vehicle_kind: str,
+    spots: SpotQuerySet, starts_at: datetime, ends_at: datetime, now: datetime, is_soon: bool
 ) -> SpotQuerySet:
-    spots = (
-        Spot.objects.in_service().filter(lot__in=lots).offering(features=features, vehicle_kind=vehicle_kind)
-    )
-    spots, nobody = _unoccupied(spots, starts_at, ends_at, now, is_soon)
+    spots, nobody = _unoccupied(spots.in_service(), starts_at, ends_at, now, is_soon)
     return spots.filter(nobody).open_throughout(starts_at, ends_at)
 
 
@@ -201,7 +196,8 @@ def _counts(
     vehicle_kind: str = "",
     **lots: int,
 ) -> QuerySet[Any]:
-    free = _free(starts_at, ends_at, now, is_soon, lots.values(), features, vehicle_kind)
+    asked = Spot.objects.filter(lot__in=lots.values()).offering(features=features, vehicle_kind=vehicle_kind)
+    free = _free(asked, starts_at, ends_at, now, is_soon)
     return free.values_list("lot").annotate(free=Count("pk")).order_by()
 
 
@@ -227,7 +223,10 @@ def as_spots(rows: Iterable[tuple[Any, ...]]) -> list[tuple[Spot, str]]:
 
 
 # What a plan shows of a spot; in the order of the model's fields, as Model.from_db() wants them.
-SHOWN = ["id", "lot_id", "number", "building", "floor", "kind", "vehicle_kinds", "features"]
+SHOWN = [
+    *("id", "lot_id", "number", "number_key", "building", "floor", "kind", "vehicle_kinds", "features"),
+    *("scarcity", "is_in_service"),
+]
 
 
 @prepared("lot_id", "starts_at", "ends_at", "now")
@@ -243,19 +242,119 @@ def _statuses(
     return spots.by_number().values_list(*SHOWN, status)
 
 
+def shut_lots(windows: dict[int, tuple[datetime, datetime]]) -> dict[int, datetime]:
+    """Which of these lots an operator has closed as a whole at some moment of their window, and until when.
+
+    NEVER where nobody knows. One query, however many lots; opening hours are another matter.
+    """
+    shut: dict[int, datetime] = {}
+    if windows:
+        first, last = min(begin for begin, _end in windows.values()), max(end for _, end in windows.values())
+        closures = Closure.objects.in_force().of_lots().filter(lot__in=list(windows))
+        rows = closures.overlapping(first, last).values_list("lot", "starts_at", "ends_at")
+        for lot, starts_at, ends_at in rows:
+            begin, end = windows[lot]
+            if starts_at < end and (ends_at is None or ends_at > begin):
+                shut[lot] = max(shut.get(lot, begin), ends_at or NEVER)
+    return shut
+
+
 def window(lot: Lot, now: datetime) -> tuple[datetime, datetime]:
     """The period meant when nobody named one: from now for the lot's default stay."""
     return now, now + timedelta(minutes=lot.default_stay_minutes)
 
 
+@dataclass(slots=True)
+class Diary:
+    """Who stands or comes where on one lot, from `begin` on: read once, asked for many things.
+
+    `away` is by spot, and under None what closes the whole lot: (from, until, how sure the end is).
+    """
+
+    lot: Lot
+    begin: datetime
+    now: datetime
+    spots: Sequence[Spot]
+    away: dict[int | None, list[tuple[datetime, datetime, str]]] = field(default_factory=dict)
+    staying: set[int | None] = field(default_factory=set)
+
+    @classmethod
+    def read(cls, lot: Lot, begin: datetime, *, now: datetime, spots: Sequence[Spot] | None = None) -> Diary:
+        """One query; two where the lot's `spots` in service are not at hand."""
+        if spots is None:
+            spots = list(lot.spots.in_service())
+        diary = cls(lot, begin, now, spots)
+        stays_on = Exists(Booking.objects.staying_on(now).filter(pk=OuterRef("pk")))
+        bookings: Any = (
+            Booking.objects.blocking(now)
+            .filter(lot=lot, starts_at__lt=begin + HORIZON)
+            .annotate(is_staying=stays_on)
+            .filter(Q(ends_at__gt=begin) | stays_on)
+            .order_by()
+            .values_list("spot_id", "starts_at", "ends_at", "state", "is_open_ended", "is_staying")
+        )
+        no, nothing = Value(False, output_field=BooleanField()), Value("", output_field=CharField())
+        closures = (
+            Closure.objects.in_force()
+            .filter(lot=lot)
+            .overlapping(begin, begin + HORIZON)
+            .order_by()
+            .values_list("spot_id", "starts_at", "ends_at", nothing, no, no)
+        )
+        for row in bookings.union(closures, all=True):
+            diary._note(*row)
+        return diary
+
+    def _note(
+        self,
+        spot_id: int | None,
+        starts_at: datetime,
+        ends_at: datetime | None,
+        state: str,
+        is_open_ended: bool,
+        stays_on: bool,
+    ) -> None:
+        if stays_on:
+            self.staying.add(spot_id)
+        sure = LIKELY if is_open_ended or state == State.HELD else CERTAIN
+        if ends_at is None or ends_at > self.begin:
+            self.away.setdefault(spot_id, []).append((starts_at, ends_at or NEVER, sure))
+
+    def shut_until(self, ends_at: datetime) -> datetime | None:
+        """See shut_lots(): the same of this lot, from the diary's beginning until `ends_at`."""
+        return max((last for first, last, _sure in self.away.get(None, []) if first < ends_at), default=None)
+
+    def openings(self, at_least: timedelta, **wanted: Unpack[Wanted]) -> Iterator[Opening]:
+        """For each adequate spot its first gap of at least that length, within the horizon."""
+        features, vehicle_kind = wanted.get("features", ()), wanted.get("vehicle_kind", "")
+        # Whoever stays on is expected to leave within a step of the grid; better than "any moment".
+        grace = self.now + max(timedelta(minutes=self.lot.grid_minutes), SOON + timedelta(minutes=1))
+        for spot in self.spots:
+            if not spot.offers(features, vehicle_kind):
+                continue
+            stays_on = spot.pk in self.staying
+            free_from = max(self.begin, grace) if stays_on else self.begin
+            until, confidence = None, CERTAIN
+            for starts_at, ends_at, sure in sorted([*self.away.get(spot.pk, []), *self.away.get(None, [])]):
+                if starts_at - free_from >= at_least:
+                    until = starts_at
+                    break
+                free_from, confidence = max(free_from, ends_at), sure
+            if free_from < NEVER:
+                yield Opening(spot, free_from, until, UNCERTAIN if stays_on else confidence)
+
+    def soonest(self, count: int) -> list[Opening]:
+        """The spots that become free soonest, for at least one step of the lot's grid."""
+        openings = self.openings(timedelta(minutes=self.lot.grid_minutes))
+        return sorted(openings, key=_soonest_first)[:count]
+
+
 def soonest_free(lot: Lot, *, now: datetime, count: int = 3) -> list[Opening]:
-    """The spots that become free soonest, for at least one step of the lot's grid."""
-    step = timedelta(minutes=lot.grid_minutes)
-    openings = sorted(
-        _first_openings(lot, now, step, now=now),
-        key=lambda o: (o.starts_at, o.spot.scarcity, o.spot.number_key),
-    )
-    return openings[:count]
+    return Diary.read(lot, now, now=now).soonest(count)
+
+
+def _soonest_first(opening: Opening) -> tuple[datetime, int, str]:
+    return opening.starts_at, opening.spot.scarcity, opening.spot.number_key
 
 
 def latest_end(booking: Booking, *, now: datetime) -> datetime | None:
@@ -320,95 +419,37 @@ def alternatives(
     other = free_spots(starts_at, ends_at, now=now, lots=[lot.pk], **wanted).cheapest_first().first()
     if other:
         return [Alternative("other_spot", lot, other, starts_at, ends_at)]
-    found = [
-        *_shorter(lot, starts_at, ends_at, now, wanted),
-        *_later(lot, starts_at, ends_at, now, wanted),
+    return elsewhere(Diary.read(lot, starts_at, now=now), ends_at, **wanted)
+
+
+def elsewhere(diary: Diary, ends_at: datetime, **wanted: Unpack[Wanted]) -> list[Alternative]:
+    """The same where no adequate spot is free from the diary's beginning until `ends_at`."""
+    lot, starts_at, now = diary.lot, diary.begin, diary.now
+    return [
+        *_shorter(diary, ends_at, wanted),
+        *_later(diary, ends_at, wanted),
         *_nearby(lot, starts_at, ends_at, now, wanted),
         *_waiting(lot, starts_at, ends_at, now),
     ]
-    return found
 
 
-def distance_km(a: Lot, b: Lot) -> float:
-    """Along the earth's surface (haversine); infinite where a position is not known."""
-    if a.latitude is None or a.longitude is None or b.latitude is None or b.longitude is None:
-        return math.inf
-    lat1, lon1, lat2, lon2 = (math.radians(x) for x in (a.latitude, a.longitude, b.latitude, b.longitude))
-    square = (
-        math.sin((lat2 - lat1) / 2) ** 2 + math.cos(lat1) * math.cos(lat2) * math.sin((lon2 - lon1) / 2) ** 2
-    )
-    return 2 * 6371.0 * math.asin(math.sqrt(square))
-
-
-def _first_openings(
-    lot: Lot,
-    not_before: datetime,
-    at_least: timedelta,
-    *,
-    now: datetime,
-    features: tuple[str, ...] = (),
-    vehicle_kind: str = "",
-) -> Iterator[Opening]:
-    """For each adequate spot its first gap of at least that length, within the horizon."""
-    spots = lot.spots.in_service().offering(features=features, vehicle_kind=vehicle_kind)
-    bookings = (
-        Booking.objects.blocking(now)
-        .filter(lot=lot, ends_at__gt=not_before, starts_at__lt=not_before + HORIZON)
-        .order_by("spot_id", "starts_at")
-        .values_list("spot_id", "starts_at", "ends_at", "state", "is_open_ended")
-    )
-    taken: dict[int | None, list[tuple[datetime, datetime, str]]] = {}
-    for spot_id, starts_at, ends_at, state, is_open_ended in bookings:
-        confidence = LIKELY if is_open_ended or state == State.HELD else CERTAIN
-        taken.setdefault(spot_id, []).append((starts_at, ends_at, confidence))
-    # Of the whole lot under None.
-    closures = Closure.objects.in_force().filter(lot=lot).overlapping(not_before, not_before + HORIZON)
-    closed: dict[int | None, list[tuple[datetime, datetime, str]]] = {}
-    for spot_id, starts_at, ends_at_or_never in closures.values_list("spot_id", "starts_at", "ends_at"):
-        closed.setdefault(spot_id, []).append((starts_at, ends_at_or_never or NEVER, CERTAIN))
-    # Whoever stays on is expected to leave within a step of the grid; better than "any moment".
-    staying = set(Booking.objects.staying_on(now).filter(lot=lot).values_list("spot_id", flat=True))
-    grace = now + max(timedelta(minutes=lot.grid_minutes), SOON + timedelta(minutes=1))
-    for spot in spots:
-        stays_on = spot.pk in staying
-        free_from = max(not_before, grace) if stays_on else not_before
-        until, confidence = None, CERTAIN
-        away = [*taken.get(spot.pk, []), *closed.get(spot.pk, []), *closed.get(None, [])]
-        for starts_at, ends_at, trust in sorted(away):
-            if starts_at - free_from >= at_least:
-                until = starts_at
-                break
-            free_from, confidence = max(free_from, ends_at), trust
-        if free_from < NEVER:
-            yield Opening(spot, free_from, until, UNCERTAIN if stays_on else confidence)
-
-
-def _shorter(
-    lot: Lot, starts_at: datetime, ends_at: datetime, now: datetime, wanted: Wanted
-) -> list[Alternative]:
-    step = timedelta(minutes=lot.grid_minutes)
+def _shorter(diary: Diary, ends_at: datetime, wanted: Wanted) -> list[Alternative]:
     openings = [
         o
-        for o in _first_openings(lot, starts_at, step, now=now, **wanted)
-        if o.starts_at == starts_at and o.ends_at and o.ends_at < ends_at
+        for o in diary.openings(timedelta(minutes=diary.lot.grid_minutes), **wanted)
+        if o.starts_at == diary.begin and o.ends_at and o.ends_at < ends_at
     ]
-    longest = max(openings, key=lambda o: o.ends_at or starts_at, default=None)
+    longest = max(openings, key=lambda o: o.ends_at or ends_at, default=None)
     if longest is None or longest.ends_at is None:
         return []
-    return [Alternative("shorter", lot, longest.spot, starts_at, longest.ends_at)]
+    return [Alternative("shorter", diary.lot, longest.spot, diary.begin, longest.ends_at)]
 
 
-def _later(
-    lot: Lot, starts_at: datetime, ends_at: datetime, now: datetime, wanted: Wanted
-) -> list[Alternative]:
-    length = ends_at - starts_at
+def _later(diary: Diary, ends_at: datetime, wanted: Wanted) -> list[Alternative]:
+    lot, length = diary.lot, ends_at - diary.begin
     # Ask for one step more than needed: the start moves up to the next time on the grid.
     step = timedelta(minutes=lot.grid_minutes)
-    openings = sorted(
-        _first_openings(lot, starts_at, length + step, now=now, **wanted),
-        key=lambda o: (o.starts_at, o.spot.scarcity, o.spot.number_key),
-    )
-    for opening in openings:
+    for opening in sorted(diary.openings(length + step, **wanted), key=_soonest_first):
         begin = clock.next_on_grid(opening.starts_at, lot.grid_minutes, lot.zone)
         if lot.hours.is_open_throughout(begin, begin + length, lot.zone):
             return [Alternative("later", lot, opening.spot, begin, begin + length)]
@@ -421,26 +462,26 @@ def _nearby(
     if lot.latitude is None or lot.longitude is None:
         return []
     degrees = NEARBY_KM / 111
-    around = (
+    there = Spot.objects.filter(lot=OuterRef("pk")).offering(**wanted)
+    free = _free(there, starts_at, ends_at, now, starts_at <= now + SOON)
+    count = Subquery(free.order_by().values("lot").annotate(count=Count("pk")).values("count"))
+    near = (
         Lot.objects.listed()
         .exclude(pk=lot.pk)
         .filter(
             latitude__range=(float(lot.latitude) - degrees, float(lot.latitude) + degrees),
             longitude__range=(float(lot.longitude) - 3 * degrees, float(lot.longitude) + 3 * degrees),
         )
+        .annotate(km=distance_km(float(lot.latitude), float(lot.longitude)), free=count)
+        .filter(km__lte=NEARBY_KM)
+        .order_by("km", "pk")[:MOST_NEARBY]
     )
-    near = sorted(
-        (other for other in around if distance_km(lot, other) <= NEARBY_KM), key=lambda o: distance_km(lot, o)
-    )
-    counts = free_counts([other.pk for other in near[:20]], starts_at, ends_at, now=now, **wanted)
-    open_lots = (
-        other
-        for other in near[:20]
-        if counts[other.pk] and other.hours.is_open_throughout(starts_at, ends_at, other.zone)
-    )
-    return [Alternative("nearby", other, None, starts_at, ends_at, counts[other.pk]) for other in open_lots][
-        :3
+    found = [
+        Alternative("nearby", other, None, starts_at, ends_at, other.free)
+        for other in near
+        if other.free and other.hours.is_open_throughout(starts_at, ends_at, other.zone)
     ]
+    return found[:3]
 
 
 def _waiting(lot: Lot, starts_at: datetime, ends_at: datetime, now: datetime) -> list[Alternative]:

@@ -25,6 +25,7 @@ from bookings.errors import AlreadyParked, BadBooking, BookingRefused
 from bookings.guest_forms import GuestForm, usual_leaving
 from bookings.models import Booking
 from bookings.promises import Wish
+from bookings.services import core
 from lots import clock, rates
 from lots.labels import read_code
 from lots.models import Lot, Spot
@@ -180,12 +181,18 @@ def _lot_page(found: Label) -> str:
 def _page(request: HttpRequest, found: Label, form: GuestForm, now: datetime) -> dict[str, Any]:
     lot = found.lot
     ends_at = _ends_at(form, now) or now + timedelta(minutes=lot.grid_minutes)
-    free = list(availability.free_spots(now, ends_at, now=now, lots=[lot.pk]))
+    free = list(availability.free_spots(now, ends_at, now=now, lots=[lot.pk]).by_number())
     is_open = lot.hours.is_open_throughout(now, ends_at, lot.zone)
+    tariff = tariff_at(lot, now)
     wanted = str(form["spot"].value() or "")
     chosen = wanted if any(spot.number == wanted for spot in free) else ""
-    soonest = [] if len(free) >= SOONEST else availability.soonest_free(lot, now=now, count=SOONEST)
-    soonest = [opening for opening in soonest if opening.starts_at > now]
+    soonest, closed = [], ""
+    if len(free) < SOONEST:
+        diary = availability.Diary.read(lot, now, now=now)
+        soonest = [opening for opening in diary.soonest(SOONEST) if opening.starts_at > now]
+        if shut_until := diary.shut_until(ends_at):
+            closed = core.closed_words(lot, shut_until if shut_until < availability.NEVER else None)
+            is_open = False
     quote = _quote(lot, ends_at, now, chosen) if free and is_open else None
     facts = [(spot.pk, spot.number, spot.building, spot.floor) for spot in free]
     later = [(opening.spot.pk, opening.starts_at) for opening in soonest]
@@ -196,6 +203,7 @@ def _page(request: HttpRequest, found: Label, form: GuestForm, now: datetime) ->
         "now": now,
         "ends_at": ends_at,
         "is_open": is_open,
+        "closed": closed,
         "opens_at": None if is_open else lot.hours.next_opening(now, lot.zone),
         "closes_at": lot.hours.open_until(now, lot.zone),
         "count": len(free) if is_open else 0,
@@ -204,13 +212,14 @@ def _page(request: HttpRequest, found: Label, form: GuestForm, now: datetime) ->
         "is_wanted_taken": bool(found.spot) and wanted == found.spot.number and not chosen,  # type: ignore[union-attr]
         "soonest": soonest,
         "quote": quote,
-        "hourly": rates.per_hour(tariff_at(lot, now).rates),
+        "hourly": rates.per_hour(tariff.rates),
         "etag": offers.fingerprint(
             facts,
             later,
             chosen,
             wanted,
             is_open,
+            closed,
             quote and quote.price.total,
             ends_at,
             request.LANGUAGE_CODE,  # type: ignore[attr-defined]

@@ -11,9 +11,9 @@ from urllib.parse import urlencode
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
 from django.core.paginator import Paginator
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.http import Http404, HttpResponse, HttpResponseNotModified
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
@@ -23,11 +23,12 @@ from accounts.http import Request
 from accounts.models import User, Vehicle
 from accounts.plates import normalise_plate
 from accounts.prepared import prepared
-from bookings import availability, maps, offers, plan, quotes, review_views, services
+from bookings import availability, maps, offers, plan, quotes, review_views, reviewing, services
 from bookings.errors import BadBooking, BookingRefused
 from bookings.forms import BookForm, SearchForm
 from bookings.models import Booking
 from bookings.promises import Wish
+from bookings.services import core
 from lots import clock, hours, rates
 from lots.models import Lot
 from lots.services import tariff_at
@@ -68,7 +69,7 @@ def places(request: Request) -> HttpResponse:
 @require_safe
 def detail(request: Request, slug: str) -> HttpResponse:
     now = timezone.now()
-    lot = _listed(slug)
+    lot = _listed(slug, request.user)
     form = _asked(request, lot, now)
     return render(request, "lots/detail.html", _page(request, lot, form, now))
 
@@ -78,7 +79,7 @@ def detail(request: Request, slug: str) -> HttpResponse:
 def live(request: Request, slug: str) -> HttpResponse:
     """The plan alone, for the period the form shows at the moment."""
     now = timezone.now()
-    lot = _listed(slug)
+    lot = _listed(slug, request.user)
     form = _asked(request, lot, now)
     seen = _seen(request, lot, form, now)
     return _live(request, "lots/_plan.html", seen.etag, lambda: _plan(seen) | {"form": form})
@@ -88,7 +89,7 @@ def live(request: Request, slug: str) -> HttpResponse:
 @require_safe
 def quote(request: Request, slug: str) -> HttpResponse:
     now = timezone.now()
-    lot = _listed(slug)
+    lot = _listed(slug, request.user)
     form = _asked(request, lot, now)
     return render(request, "lots/_quote.html", {"lot": lot, "now": now, **_quote(request, lot, form, now)})
 
@@ -97,7 +98,7 @@ def quote(request: Request, slug: str) -> HttpResponse:
 @require_POST
 def book(request: Request, slug: str) -> HttpResponse:
     now = timezone.now()
-    lot = _listed(slug)
+    lot = _listed(slug, request.user)
     if not request.user.is_authenticated:
         return _sign_in_first(request, lot)
     return _order(request, lot, BookForm(request.POST, lot=lot, now=now), _book, now)
@@ -108,7 +109,7 @@ def book(request: Request, slug: str) -> HttpResponse:
 def wait(request: Request, slug: str) -> HttpResponse:
     """Stand in line for what the booking form asks for, where the lot is full then."""
     now = timezone.now()
-    lot = _listed(slug)
+    lot = _listed(slug, request.user)
     if not request.user.is_authenticated:
         return _sign_in_first(request, lot)
     return _order(request, lot, BookForm(request.POST, lot=lot, now=now), _join, now)
@@ -152,9 +153,11 @@ def _order(
 def _found(request: Request, now: datetime) -> dict[str, Any]:
     form = SearchForm(request.GET if request.GET else None, initial={"stay": 120})
     wish = form.wish() if form.is_bound else offers.Wish()
-    page = Paginator(offers.in_order(wish, now=now), LOTS_A_PAGE).get_page(request.GET.get("page"))
-    found = offers.offers(list(page), wish, now=now)
-    facts = [(o.lot.pk, o.lot.name, o.free, o.capacity, o.is_open, o.price, o.rating) for o in found]
+    page: Any = Paginator(offers.in_order(wish, now=now), LOTS_A_PAGE).get_page(request.GET.get("page"))
+    found = offers.worked_out(list(page), wish, now=now)
+    facts = [
+        (o.lot.pk, o.lot.name, o.free, o.capacity, o.is_open, o.shut_until, o.price, o.rating) for o in found
+    ]
     return {
         "form": form,
         "wish": wish,
@@ -176,7 +179,17 @@ def _as_query(wish: offers.Wish) -> str:
     return urlencode(fields | {"features": wish.features}, doseq=True)
 
 
-def _listed(slug: str) -> Lot:
+def _listed(slug: str, user: Any) -> Lot:
+    """The lot, with what its page asks of a driver: `usual_plate`, `usual_kind` and `has_stayed`."""
+    if isinstance(user, User):
+        usual = Vehicle.objects.of(user).filter(is_default=True)
+        stays = reviewing.stays_of(user).filter(lot=OuterRef("pk"))
+        lots = Lot.objects.listed().annotate(
+            usual_plate=Subquery(usual.values("plate")[:1]),
+            usual_kind=Subquery(usual.values("kind")[:1]),
+            has_stayed=Exists(stays),
+        )
+        return get_object_or_404(lots, slug=slug)
     found: list[Lot] = _by_slug(slug=slug)
     if not found:
         raise Http404
@@ -200,16 +213,9 @@ def _asked(request: Request, lot: Lot, now: datetime) -> BookForm:
         "starts": starts_at.astimezone(lot.zone).replace(tzinfo=None),
         "ends": ends_at.astimezone(lot.zone).replace(tzinfo=None),
         "spot": request.GET.get("spot", "")[:20],
-        "plate": _usual_plate(request),
+        "plate": getattr(lot, "usual_plate", None) or "",
     }
     return BookForm(lot=lot, now=now, initial=initial)
-
-
-def _usual_plate(request: Request) -> str:
-    if not request.user.is_authenticated:
-        return ""
-    vehicle = Vehicle.objects.default_of(request.user)
-    return vehicle.plate if vehicle else ""
 
 
 def _vehicle_kind(driver: User, plate: str) -> str:
@@ -235,17 +241,18 @@ def _period(lot: Lot, form: BookForm, now: datetime) -> tuple[datetime, datetime
 
 def _page(request: Request, lot: Lot, form: BookForm, now: datetime) -> dict[str, Any]:
     today = now.astimezone(lot.zone).isoweekday()
-    price = _quote(request, lot, form, now)
-    tariff = (price["quote"].tariff if price["quote"] else tariff_at(lot, now)).rates
+    seen = _seen(request, lot, form, now)
+    price = _quote(request, lot, form, now, seen)
+    tariff = price["quote"].tariff if price["quote"] else tariff_at(lot, now)
     return {
         "lot": lot,
         "form": form,
         "now": now,
-        "hourly": rates.per_hour(tariff),
-        "prices": sentences(tariff),
+        "hourly": rates.per_hour(tariff.rates),
+        "prices": sentences(tariff.rates),
         "week": [(day, text, day == today) for day, text in hours.describe(lot.opening_hours)],
         **review_views.shown(request.user, lot),
-        **_plan(_seen(request, lot, form, now)),
+        **_plan(seen),
         **price,
     }
 
@@ -260,6 +267,7 @@ class _Seen:
     ends_at: datetime
     rows: list[tuple[Any, ...]]  # of availability.status_rows()
     is_open: bool
+    closed: str  # why, and until when, where an operator closed the whole lot
     chosen: str
     section: int
     kept_query: str
@@ -273,12 +281,18 @@ def _seen(request: Request, lot: Lot, form: BookForm, now: datetime) -> _Seen:
     rows = availability.status_rows(lot, starts_at, ends_at, now=now)
     free = [row for row in rows if row[-1] == "free"]
     features = _features(form)
-    soonest = [] if len(free) >= SOONEST else availability.soonest_free(lot, now=now, count=SOONEST)
     is_open = lot.hours.is_open_throughout(starts_at, ends_at, lot.zone)
-    is_full = is_open and rows and not _any_offers(free, features)
-    instead = (
-        availability.alternatives(lot, starts_at, ends_at, now=now, features=features) if is_full else []
-    )
+    soonest, instead, closed = [], [], ""
+    is_full = not _any_offers(free, features)
+    if len(free) < SOONEST or is_full:
+        in_service = [spot for spot, _status in availability.as_spots(rows) if spot.is_in_service]
+        diary = availability.Diary.read(lot, starts_at, now=now, spots=in_service)
+        soonest = diary.soonest(SOONEST) if len(free) < SOONEST else []
+        if shut_until := diary.shut_until(ends_at):
+            closed = core.closed_words(lot, shut_until if shut_until < availability.NEVER else None)
+        if is_open and rows and is_full:
+            instead = availability.elsewhere(diary, ends_at, features=features)
+        is_open = is_open and not closed
     chosen = str(form["spot"].value() or "")
     section = int(text) if (text := request.GET.get("section", "")).isdecimal() and len(text) < 5 else 0
     kept = request.GET.copy()
@@ -291,6 +305,7 @@ def _seen(request: Request, lot: Lot, form: BookForm, now: datetime) -> _Seen:
         chosen,
         section,
         is_open,
+        closed,
         kept.urlencode(),
         request.LANGUAGE_CODE,
     )
@@ -301,6 +316,7 @@ def _seen(request: Request, lot: Lot, form: BookForm, now: datetime) -> _Seen:
         ends_at=ends_at,
         rows=rows,
         is_open=is_open,
+        closed=closed,
         chosen=chosen,
         section=section,
         kept_query=kept.urlencode(),
@@ -319,7 +335,9 @@ def _any_offers(free: list[tuple[Any, ...]], features: tuple[str, ...]) -> bool:
 def _plan(seen: _Seen) -> dict[str, Any]:
     statuses = availability.as_spots(seen.rows)
     free = [spot for spot, status in statuses if status == "free"]
-    opens_at = None if seen.is_open else seen.lot.hours.next_opening(seen.starts_at, seen.lot.zone)
+    opens_at = (
+        None if seen.is_open or seen.closed else seen.lot.hours.next_opening(seen.starts_at, seen.lot.zone)
+    )
     return {
         "lot": seen.lot,
         "now": seen.now,
@@ -327,6 +345,7 @@ def _plan(seen: _Seen) -> dict[str, Any]:
         "ends_at": seen.ends_at,
         "is_now": seen.starts_at <= seen.now,
         "is_open": seen.is_open,
+        "closed": seen.closed,
         "opens_at": opens_at,
         "floors": plan.floors(statuses, chosen=seen.chosen, shown=seen.section),
         "section": seen.section,
@@ -345,11 +364,14 @@ def _features(form: BookForm) -> tuple[str, ...]:
     return form.cleaned_data.get("features", ()) if form.is_bound and form.is_valid() else ()
 
 
-def _quote(request: Request, lot: Lot, form: BookForm, now: datetime) -> dict[str, Any]:
+def _quote(
+    request: Request, lot: Lot, form: BookForm, now: datetime, seen: _Seen | None = None
+) -> dict[str, Any]:
     """What the form's wish would cost, or why it cannot be had at any price."""
     wish = _wish(request, lot, form, now)
+    looked = quotes.Looked(seen.starts_at, seen.ends_at, availability.as_spots(seen.rows)) if seen else None
     try:
-        return {"quote": quotes.quote(lot, wish, now=now) if wish else None}
+        return {"quote": quotes.quote(lot, wish, now=now, looked=looked) if wish else None}
     except (BookingRefused, BadBooking) as why:
         return {"quote": None, "why": why}
 
@@ -364,7 +386,9 @@ def _wish(request: Request, lot: Lot, form: BookForm, now: datetime) -> Wish | N
         order = form.order()
         if not form.is_valid():
             return None
-    return _as_wish(order, _vehicle_kind(request.user, order["plate"]))
+    is_usual = order["plate"] and order["plate"] == getattr(lot, "usual_plate", None)
+    kind = lot.usual_kind if is_usual else _vehicle_kind(request.user, order["plate"])  # type: ignore[attr-defined]
+    return _as_wish(order, kind)
 
 
 def _proposed(lot: Lot, form: BookForm, now: datetime) -> dict[str, Any]:

@@ -65,11 +65,20 @@ class Offer:
     price: Decimal | None  # None: the tariff sells nothing for that time
     rating: Rating = UNRATED
     distance_km: float | None = None
+    shut_until: datetime | None = None  # an operator closed the whole lot; NEVER where nobody knows
+
+    @property
+    def is_usable(self) -> bool:
+        return bool(self.free and self.is_open)
+
+    @property
+    def is_closed_for_good(self) -> bool:
+        return self.shut_until == availability.NEVER
 
     @property
     def level(self) -> str:
         """none, few or many: for the eye only."""
-        if not self.free or not self.is_open:
+        if not self.is_usable:
             return "none"
         return "few" if self.free <= FEW or self.free * 10 <= self.capacity else "many"
 
@@ -96,18 +105,24 @@ def lots_for(wish: Wish) -> LotQuerySet:
     return found.order_by("name", "id")
 
 
-def in_order(wish: Wish, *, now: datetime) -> LotQuerySet | list[Lot]:
-    """Those lots in the order that was asked for; what is free and cheapest comes first."""
+def in_order(wish: Wish, *, now: datetime) -> LotQuerySet | list[Offer]:
+    """Those lots in the order that was asked for; what is free and cheapest comes first.
+
+    Offers where the order meant working them out already; worked_out() makes offers of either.
+    """
     found = lots_for(wish)
     if wish.sort not in ("price", "free"):
         return found
-    worked_out = offers(list(found[:MOST_WORKED_OUT]), wish, now=now)
-    usable = {offer.lot.pk: bool(offer.free and offer.is_open) for offer in worked_out}
+    made = offers(list(found[:MOST_WORKED_OUT]), wish, now=now)
     if wish.sort == "free":
-        worked_out.sort(key=lambda offer: (not usable[offer.lot.pk], -offer.free))
-    else:
-        worked_out.sort(key=lambda offer: (not usable[offer.lot.pk], offer.price is None, offer.price or 0))
-    return [offer.lot for offer in worked_out]
+        return sorted(made, key=lambda offer: (not offer.is_usable, -offer.free))
+    return sorted(made, key=lambda offer: (not offer.is_usable, offer.price is None, offer.price or 0))
+
+
+def worked_out(rows: Sequence[Lot | Offer], wish: Wish, *, now: datetime) -> list[Offer]:
+    """One page of what in_order() found."""
+    known = [row for row in rows if isinstance(row, Offer)]
+    return known or offers([row for row in rows if isinstance(row, Lot)], wish, now=now)
 
 
 def places() -> dict[str, dict[str, list[tuple[str, int]]]]:
@@ -122,15 +137,19 @@ def places() -> dict[str, dict[str, list[tuple[str, int]]]]:
 
 
 def offers(lots: Sequence[Lot], wish: Wish, *, now: datetime) -> list[Offer]:
-    """One offer a lot, in the same order. Lots on one clock are counted by one query."""
+    """One offer a lot, in the same order, in four queries however many there are."""
     windows = {lot.pk: wish.window(lot, now) for lot in lots}
     together: dict[tuple[datetime, datetime], list[int]] = defaultdict(list)
     for pk, window in windows.items():
         together[window].append(pk)
-    free: dict[int, int] = {}
+    is_free = Q()
     for (starts_at, ends_at), ids in together.items():
-        free |= wish.fitting(availability.free_spots(starts_at, ends_at, now=now, lots=ids)).counts(ids)
-    capacity = wish.fitting(Spot.objects.in_service()).counts(windows)
+        free_then = wish.fitting(availability.free_spots(starts_at, ends_at, now=now, lots=ids))
+        is_free |= Q(pk__in=free_then.values("pk"))
+    counted = wish.fitting(Spot.objects.in_service().filter(lot__in=list(windows))).order_by().values("lot")
+    rows = counted.annotate(count=Count("pk"), free=Count("pk", filter=is_free)) if windows else []
+    counts = {row["lot"]: row for row in rows}
+    shut = availability.shut_lots(windows)
     tariffs = _tariffs(lots, now)
     ratings = Review.objects.ratings(windows)
     return [
@@ -138,9 +157,10 @@ def offers(lots: Sequence[Lot], wish: Wish, *, now: datetime) -> list[Offer]:
             lot=lot,
             starts_at=windows[lot.pk][0],
             ends_at=windows[lot.pk][1],
-            free=free.get(lot.pk, 0),
-            capacity=capacity.get(lot.pk, 0),
-            is_open=lot.hours.is_open_throughout(*windows[lot.pk], lot.zone),
+            free=counts[lot.pk]["free"] if lot.pk in counts else 0,
+            capacity=counts[lot.pk]["count"] if lot.pk in counts else 0,
+            is_open=lot.pk not in shut and lot.hours.is_open_throughout(*windows[lot.pk], lot.zone),
+            shut_until=shut.get(lot.pk),
             price=_price(lot, tariffs.get(lot.pk), windows[lot.pk]),
             rating=ratings.get(lot.pk, UNRATED),
             distance_km=getattr(lot, "distance_km", None),

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from django.utils.translation import gettext as _
+
 from bookings import availability, pricing, promises
-from bookings.errors import BadBooking, LotFull, PriceChanged
+from bookings.errors import BadBooking, LotFull, PriceChanged, SpotUnsuitable
 from bookings.models import Booking
 from bookings.services import core, making
 from bookings.templatetags.booking import money
@@ -54,16 +56,41 @@ class Quote:
         )
 
 
-def quote(lot: Lot, wish: making.Wish, *, now: datetime) -> Quote:
-    """Refuses (LotClosed, SpotClosed, SpotUnsuitable, BadBooking) what booking would refuse at any time."""
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """The lot's spots with their statuses in a window (availability.spot_statuses), where a page has them."""
+
+    starts_at: datetime
+    ends_at: datetime
+    statuses: list[tuple[Spot, str]]
+
+    def numbered(self, number: str) -> Spot | None:
+        same = (spot for spot, _status in self.statuses if spot.number.casefold() == number.casefold())
+        return next(same, None)
+
+
+def quote(lot: Lot, wish: making.Wish, *, now: datetime, looked: Looked | None = None) -> Quote:
+    """Refuses (LotClosed, SpotClosed, SpotUnsuitable, BadBooking) what booking would refuse at any time.
+
+    What was `looked` up already is not asked again, as long as it is for the same window.
+    """
     starts_at, ends_at = making._period(lot, wish, now)
     core.check_open(lot, starts_at, ends_at)
     free = availability.free_spots(
         starts_at, ends_at, now=now, lots=[lot.pk], features=wish.features, vehicle_kind=wish.vehicle_kind
     )
-    named = making._named(lot, wish) if wish.spot_number else None
-    spot = (free.filter(pk=named.pk) if named else free.cheapest_first()).first()
-    priced_for = spot or named or _adequate(lot, wish)
+    if looked and (looked.starts_at, looked.ends_at) != (starts_at, ends_at):
+        looked = None
+    read = looked.numbered(wish.spot_number) if looked else None
+    named = making._named(lot, wish, read) if wish.spot_number else None
+    if looked:
+        spot, adequate = _among(looked.statuses, named, wish)
+    else:
+        spot = (free.filter(pk=named.pk) if named else free.cheapest_first()).first()
+        adequate = None if spot or named else _adequate(lot, wish)
+    priced_for = spot or named or adequate
+    if priced_for is None:
+        raise SpotUnsuitable(_(making.NO_SUCH_SPOT))
     tariff = tariff_at(lot, now)
     price = _price(lot, wish, priced_for, tariff, starts_at, ends_at)
     expires_at = now + VALID
@@ -117,13 +144,25 @@ def _is_as_shown(shown: promises.Promise | None, fresh: Quote) -> bool:
     return shown.is_for(fresh.lot.pk, fresh.wish) and Decimal(shown.total) == fresh.price.total
 
 
-def _adequate(lot: Lot, wish: making.Wish) -> Spot:
+def _adequate(lot: Lot, wish: making.Wish) -> Spot | None:
     """Taken at the moment, but of the kind that would be given."""
     offered = lot.spots.in_service().offering(features=wish.features, vehicle_kind=wish.vehicle_kind)
-    spot = offered.cheapest_first().first()
-    if spot is None:
-        raise making._full(lot, wish)
-    return spot
+    return offered.cheapest_first().first()
+
+
+def _among(
+    statuses: list[tuple[Spot, str]], named: Spot | None, wish: making.Wish
+) -> tuple[Spot | None, Spot | None]:
+    """The spot that would be given, and the first that is adequate, free or not."""
+    adequate = [
+        (spot, status)
+        for spot, status in statuses
+        if (spot.pk == named.pk if named else spot.is_in_service)
+        and spot.offers(wish.features, wish.vehicle_kind)
+    ]
+    adequate.sort(key=lambda found: (found[0].scarcity, found[0].number_key, found[0].pk))
+    free = next((spot for spot, status in adequate if status == "free"), None)
+    return free, adequate[0][0] if adequate else None
 
 
 def _price(

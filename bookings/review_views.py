@@ -44,12 +44,14 @@ class ReviewForm(forms.ModelForm):
 def shown(user: Any, lot: Lot) -> dict[str, Any]:
     """What the lot's page says about its reviews, and to whom it offers to write one."""
     driver = user if isinstance(user, User) else None
-    mine = reviewing.own(driver, lot) if driver else None
+    rows: list[Any] = list(lot.reviews.with_rating().for_reader(driver)[: A_PAGE + 1])
+    mine = next((review for review in rows if driver and review.author_id == driver.pk), None)
+    newest = sorted((review for review in rows if not review.is_hidden), key=Review.age)
     return {
-        "rating": Review.objects.ratings([lot.pk]).get(lot.pk, Rating()),
-        "reviews": lot.reviews.shown().newest_first()[:A_PAGE],
+        "rating": Rating.of(rows[0].mean, rows[0].count) if rows else Rating(),
+        "reviews": newest[:A_PAGE],
         "my_review": mine,
-        "may_review": mine is not None or (driver is not None and reviewing.has_stayed(driver, lot)),
+        "may_review": mine is not None or getattr(lot, "has_stayed", False),
     }
 
 

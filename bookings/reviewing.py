@@ -6,13 +6,18 @@ from datetime import datetime
 
 from accounts.models import User
 from bookings.errors import AlreadyReviewed, NotStayed
-from bookings.models import Booking, State
+from bookings.models import Booking, BookingQuerySet, State
 from lots import reviews
 from lots.models import Lot, Review
 
 
+def stays_of(driver: User) -> BookingQuerySet:
+    """The bookings that let somebody review their lot."""
+    return Booking.objects.of(driver).in_state(State.COMPLETED)
+
+
 def has_stayed(driver: User, lot: Lot) -> bool:
-    return Booking.objects.of(driver).in_state(State.COMPLETED).filter(lot=lot).exists()
+    return stays_of(driver).filter(lot=lot).exists()
 
 
 def own(driver: User, lot: Lot) -> Review | None:

@@ -11,7 +11,7 @@ EARTH_DIAMETER_KM = 12742.0
 
 
 def distance_km(latitude: float, longitude: float) -> Any:
-    """See also bookings.availability.distance_km(): the same haversine. Null where a position is unknown."""
+    """Along the earth's surface (haversine). Null where a position is unknown."""
     lat = Radians(Cast(F("latitude"), FloatField()))
     lon = Radians(Cast(F("longitude"), FloatField()))
     here_lat, here_lon = Radians(Value(latitude)), Radians(Value(longitude))

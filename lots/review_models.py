@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import Avg, Count, Q
+from django.db.models import Avg, Case, Count, Q, Value, When, Window
 from django.utils.translation import gettext_lazy as _
 
 MOST_STARS = 5
@@ -23,6 +23,10 @@ class Rating:
     stars: float | None = None
     count: int = 0
 
+    @classmethod
+    def of(cls, mean: Any, count: int) -> Rating:
+        return cls(round(float(mean), 1) if count else None, count)
+
 
 class ReviewQuerySet(models.QuerySet["Review"]):
     def shown(self) -> ReviewQuerySet:
@@ -31,11 +35,23 @@ class ReviewQuerySet(models.QuerySet["Review"]):
     def newest_first(self) -> ReviewQuerySet:
         return self.order_by("-created_at", "-id")
 
+    def with_rating(self) -> ReviewQuerySet:
+        """Each row knows what all shown ones come to: `mean` and `count`."""
+        shown = Case(When(hidden_at=None, then="rating"))
+        return self.annotate(mean=Window(Avg(shown)), count=Window(Count(shown)))
+
+    def for_reader(self, author: Any) -> ReviewQuerySet:
+        """What is shown, the newest first; before them the reader's own, shown or not."""
+        if author is None:
+            return self.shown().newest_first()
+        mine = self.filter(Q(hidden_at=None) | Q(author=author))
+        return mine.order_by(Case(When(author=author, then=Value(0)), default=Value(1)), "-created_at", "-id")
+
     def ratings(self, lot_ids: Iterable[int]) -> dict[int, Rating]:
         """By lot, in one query; lots nobody has reviewed are not in it."""
         rows = self.shown().filter(lot__in=list(lot_ids)).order_by().values("lot")
         return {
-            row["lot"]: Rating(round(float(row["mean"]), 1), row["count"])
+            row["lot"]: Rating.of(row["mean"], row["count"])
             for row in rows.annotate(mean=Avg("rating"), count=Count("pk"))
         }
 
@@ -80,6 +96,10 @@ class Review(models.Model):
     @property
     def stars(self) -> str:
         return "★" * self.rating + "☆" * (MOST_STARS - self.rating)
+
+    def age(self) -> tuple[float, int]:
+        """Sorts as newest_first() does."""
+        return -self.created_at.timestamp(), -self.pk
 
     @property
     def is_hidden(self) -> bool:

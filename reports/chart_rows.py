@@ -6,17 +6,13 @@ from collections.abc import Sequence
 
 from reports import charts, figures, lines
 from reports.charts import Chart, Point
-from reports.days import Days
-from reports.scope import Scope
 
 
 def revenue_charts(
-    scope: Scope, steps: Sequence[Days], names: Sequence[str], *, title: str, heading: str
+    steps: Sequence[list[figures.Money]], names: Sequence[str], *, title: str, heading: str
 ) -> list[Chart]:
     """A chart a currency: two are never put on one scale. `title` has a place for %(currency)s."""
-    series = [
-        {money.currency: money.revenue for money in step} for step in figures.money_series(scope, steps)
-    ]
+    series = [{money.currency: money.revenue for money in step} for step in steps]
     found = []
     for currency in sorted({currency for step in series for currency in step}):
         amounts = [step.get(currency, figures.NOTHING) for step in series]

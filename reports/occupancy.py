@@ -50,7 +50,7 @@ def parked(scope: Scope, period: Days, *, now: datetime) -> timedelta:
 
 
 def parked_series(scope: Scope, steps: Sequence[Days], *, now: datetime) -> list[timedelta]:
-    """The same for each of these periods, asked for in one query."""
+    """The same for each of these periods, asked for in one query. The last one ends last."""
     all_of_it = whole(steps)
     sums = {
         f"step{number}": Sum(

@@ -79,7 +79,9 @@ def draw(lots: QuerySet[Lot], among: QuerySet[User], steps: list[Days], *, now: 
         charts.bars(
             _("Instant bookings made"), _counts(names, [m.made_instant for m in made]), headings=when
         ),
-        *revenue_charts(scope, steps, names, title=_("Revenue (%(currency)s)"), heading=_("When")),
+        *revenue_charts(
+            figures.money_series(scope, steps), names, title=_("Revenue (%(currency)s)"), heading=_("When")
+        ),
         *_by_lot(scope, lots, period),
         *_by_method(scope, period),
         charts.line(

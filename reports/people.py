@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from allauth.account.models import EmailAddress
 from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet, Sum
 
 from accounts.models import User
 from bookings.models import OCCUPYING, Booking, State
-from lots.models import Lot
-from reports.days import Days
-from reports.figures import Activity, Money, activity, money
-from reports.occupancy import parked
+from reports.days import Days, whole
+from reports.figures import Activity, Money, activities, activity, money, money_in_all, money_series
+from reports.occupancy import parked, parked_series
 from reports.scope import STAYS, Scope
 
 INACTIVE_AFTER = timedelta(days=7)
@@ -59,6 +60,17 @@ def top_drivers(scope: Scope, period: Days, *, most: int = 5) -> list[tuple[User
 
 
 @dataclass(frozen=True, slots=True)
+class Favourite:
+    """A lot, as far as its name and its page go."""
+
+    name: str
+    slug: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
 class DriverFigures:
     """What a driver did in a period. `spent` is revenue seen from the other side: paid less sent back."""
 
@@ -66,7 +78,7 @@ class DriverFigures:
     activity: Activity
     parked: timedelta
     spent: list[Money]
-    favourite: Lot | None
+    favourite: Favourite | None
 
 
 def driver_figures(driver: User, period: Days, *, now: datetime) -> DriverFigures:
@@ -76,14 +88,58 @@ def driver_figures(driver: User, period: Days, *, now: datetime) -> DriverFigure
         activity(scope, period),
         parked(scope, period, now=now),
         money(scope, period),
-        favourite_lot(driver, period),
+        favourite_lots(driver, [period])[0],
     )
 
 
-def favourite_lot(driver: User, period: Days) -> Lot | None:
-    """Where most of the stays that began in the period were; of equals, the one stayed at last."""
+@dataclass(frozen=True, slots=True)
+class Year:
+    """A driver's months and last days, with what a page compares of them; money and time by step."""
+
+    all_of_it: DriverFigures
+    month: DriverFigures
+    month_before: DriverFigures
+    spent: list[list[Money]]
+    parked_by_month: list[timedelta]
+    parked_by_day: list[timedelta]
+
+
+def driver_year(driver: User, months: Sequence[Days], days: Sequence[Days], *, now: datetime) -> Year:
+    """driver_figures() of the last month, the one before it and all the months, in four queries.
+
+    The `days` lie within the months.
+    """
+    scope = Scope(driver=driver)
+    parts = [whole(months), months[-1], months[-2]]
+    stood = parked_series(scope, [*months, *days], now=now)
+    by_month, by_day = stood[: len(months)], stood[len(months) :]
+    spent = money_series(scope, months)
+    rows = zip(
+        parts,
+        activities(scope, parts),
+        [sum(by_month, timedelta()), by_month[-1], by_month[-2]],
+        [money_in_all(spent), spent[-1], spent[-2]],
+        favourite_lots(driver, parts),
+        strict=True,
+    )
+    all_of_it, month, before = (DriverFigures(*row) for row in rows)
+    return Year(all_of_it, month, before, spent, by_month, by_day)
+
+
+def favourite_lots(driver: User, periods: Sequence[Days]) -> list[Favourite | None]:
+    """For each period where most of the stays that began in it were; of equals, the one stayed at last."""
     stays = Booking.objects.of(driver).in_state(*STAYS)
-    stays = stays.filter(starts_at__gte=period.starts_at, starts_at__lt=period.ends_at)
-    most = stays.values("lot").annotate(count=Count("*"), last=Max("starts_at")).order_by("-count", "-last")
-    found = most.first()
-    return Lot.objects.get(pk=found["lot"]) if found else None
+    sums: dict[str, Any] = {}
+    for number, period in enumerate(periods):
+        began = Q(starts_at__gte=period.starts_at, starts_at__lt=period.ends_at)
+        sums |= {
+            f"count{number}": Count("lot", filter=began),
+            f"last{number}": Max("starts_at", filter=began),
+        }
+    rows: Any = stays.values("lot__name", "lot__slug").annotate(**sums).order_by()
+    found: list[Favourite | None] = []
+    for number in range(len(periods)):
+        stayed = [row for row in rows if row[f"count{number}"]]
+        most = max(stayed, key=lambda row: (row[f"count{number}"], row[f"last{number}"]), default=None)
+        found.append(Favourite(most["lot__name"], most["lot__slug"]) if most else None)
+    return found

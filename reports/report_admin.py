@@ -160,6 +160,7 @@ def _told(lots: QuerySet[Lot], period: Days, among: QuerySet[User], now: datetim
     steps = period.by_day() if period.count <= MOST_DAYS else period.by_month()
     # What is to come is no zero.
     steps = [step for step in steps if step.starts_at < now] or steps[:1]
+    earned = figures.money_series(scope, steps)
     return {
         "period": lines.named(period),
         "before": lines.named(period.before),
@@ -175,7 +176,7 @@ def _told(lots: QuerySet[Lot], period: Days, among: QuerySet[User], now: datetim
             for lot, summary in rows
         ],
         "charts": [
-            *revenue_charts(scope, steps, _names(steps), title=title, heading=_("When")),
+            *revenue_charts(earned, _names(steps), title=title, heading=_("When")),
             _occupancy(lots, steps, now),
             *_counted(lots, steps),
         ],

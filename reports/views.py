@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import timedelta
 
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -15,15 +14,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.http import Request
-from accounts.models import User
 from accounts.replica import may_lag
 from bookings.models import Booking
 from reports import charts, lines, people
 from reports.chart_rows import revenue_charts
 from reports.charts import Chart, Point
 from reports.days import DAY, Days, months_until, zone_of
-from reports.occupancy import parked_series
-from reports.scope import Scope
 
 LAST = 10
 HOUR = timedelta(hours=1)
@@ -35,39 +31,40 @@ HOUR = timedelta(hours=1)
 def dashboard(request: Request) -> HttpResponse:
     driver, now, zone = request.user, timezone.now(), zone_of(request.user)
     today = now.astimezone(zone).date()
-    month, year = Days.month(today, zone), months_until(today, zone, 12)
-    found = {part: people.driver_figures(driver, part, now=now) for part in (month, month.before, year)}
+    months = months_until(today, zone, 12).by_month()
+    week = Days(today - 6 * DAY, today, zone).by_day()
+    year = people.driver_year(driver, months, week, now=now)
     mine = Booking.objects.of(driver).select_related("lot", "spot")
     context = {
         "now": now,
         "zone": zone.key,
-        "month": lines.named(month),
-        "month_before": lines.named(month.before),
-        "month_lines": lines.of_driver(found[month], found[month.before]),
-        "year": found[year],
-        "year_spent": lines.revenues(found[year].spent),
+        "month": lines.named(months[-1]),
+        "month_before": lines.named(months[-2]),
+        "month_lines": lines.of_driver(year.month, year.month_before),
+        "year": year.all_of_it,
+        "year_spent": lines.revenues(year.all_of_it.spent),
         "upcoming": mine.occupying().order_by("starts_at", "pk")[:LAST],
         "last": mine.over().order_by("-starts_at", "-pk")[:LAST],
-        "charts": _charts(driver, year, today, now, zone),
+        "charts": _charts(year, months, week),
     }
     return render(request, "reports/dashboard.html", context)
 
 
-def _charts(driver: User, year: Days, today: date, now: datetime, zone: ZoneInfo) -> list[Chart]:
-    months = year.by_month()
-    week = Days(today - 6 * DAY, today, zone).by_day()
-    scope = Scope(driver=driver)
+def _charts(year: people.Year, months: list[Days], week: list[Days]) -> list[Chart]:
     names = [date_format(month.first, "M") for month in months]
     long_names = (_("Month"), _("Hours"))
-    monthly = parked_series(scope, months, now=now)
-    daily = parked_series(scope, week, now=now)
     days = [str(WEEKDAYS_ABBR[day.first.weekday()]) for day in week]
     return [
-        *revenue_charts(scope, months, names, title=_("Spent, by month (%(currency)s)"), heading=_("Month")),
-        charts.bars(_("Hours parked, by month"), _hours(names, monthly), headings=long_names, unit=_(" h")),
+        *revenue_charts(year.spent, names, title=_("Spent, by month (%(currency)s)"), heading=_("Month")),
+        charts.bars(
+            _("Hours parked, by month"),
+            _hours(names, year.parked_by_month),
+            headings=long_names,
+            unit=_(" h"),
+        ),
         charts.line(
             _("Hours parked, the last seven days"),
-            _hours(days, daily),
+            _hours(days, year.parked_by_day),
             headings=(_("Day"), _("Hours")),
             unit=_(" h"),
         ),

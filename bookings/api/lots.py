@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -144,7 +144,7 @@ def _change(lot: Lot, data: dict[str, Any], by: Any, now: datetime) -> Lot:
 
 
 def lots_json(lots: Sequence[Lot], asked: WindowFilter) -> list[dict[str, Any]]:
-    """A page of lots; three queries more, however many they are (one more for each other default stay)."""
+    """A page of lots; four queries more, however many they are (one more for each other default stay)."""
     features = getattr(asked, "features_asked", ())
     windows = {lot.pk: asked.window(lot.default_stay_minutes) for lot in lots}
     together: dict[tuple[datetime, datetime], list[int]] = defaultdict(list)
@@ -155,8 +155,14 @@ def lots_json(lots: Sequence[Lot], asked: WindowFilter) -> list[dict[str, Any]]:
         free |= availability.free_counts(ids, *window, now=asked.now, features=features)
     capacity, offered = _premises([lot.pk for lot in lots])
     ratings = Review.objects.ratings(windows)
+    at_once = asked.now + timedelta(seconds=1)
+    shut = availability.shut_lots(
+        windows if asked.names_a_window else dict.fromkeys(windows, (asked.now, at_once))
+    )
 
     def is_open(lot: Lot) -> bool:
+        if lot.pk in shut:
+            return False
         if asked.names_a_window:
             return lot.hours.is_open_throughout(*windows[lot.pk], lot.zone)
         return lot.hours.is_open(asked.now, lot.zone)

@@ -100,7 +100,17 @@ class OpenData(PublicReads, viewsets.GenericViewSet):
         ids = [lot.pk for lot in lots]
         free = availability.free_counts(ids, now, now + A_MINUTE, now=now)
         capacity = Spot.objects.kept().counts(ids)
-        rows = [shape(lot, capacity.get(lot.pk, 0), blurred(free[lot.pk]), now) for lot in lots]
+        shut = availability.shut_lots(dict.fromkeys(ids, (now, now + A_MINUTE)))
+        rows = [
+            shape(
+                lot,
+                capacity.get(lot.pk, 0),
+                blurred(free[lot.pk]),
+                lot.pk not in shut and lot.hours.is_open(now, lot.zone),
+                now,
+            )
+            for lot in lots
+        ]
         return self.get_paginated_response(rows)
 
 
@@ -120,7 +130,7 @@ class ParkingSiteViewSet(OpenData):
         return self.answer(parking_site_json)
 
 
-def place_json(lot: Lot, capacity: int, free: int, now: datetime) -> dict[str, Any]:
+def place_json(lot: Lot, capacity: int, free: int, is_open: bool, now: datetime) -> dict[str, Any]:
     position = [_degrees(lot.longitude), _degrees(lot.latitude)]
     return {
         "id": lot.slug,
@@ -132,12 +142,12 @@ def place_json(lot: Lot, capacity: int, free: int, now: datetime) -> dict[str, A
         "timezone": lot.timezone,
         "indicativePointLocation": None if None in position else {"type": "Point", "coordinates": position},
         "occupancy": {"supplyQuantity": capacity, "vacantSpaces": free, "observedAt": fields.utc(now)},
-        "isOpenNow": lot.hours.is_open(now, lot.zone),
+        "isOpenNow": is_open,
         "url": _url(lot),
     }
 
 
-def parking_site_json(lot: Lot, capacity: int, free: int, now: datetime) -> dict[str, Any]:
+def parking_site_json(lot: Lot, capacity: int, free: int, is_open: bool, now: datetime) -> dict[str, Any]:
     return {
         "uid": lot.slug,
         "name": lot.name,
@@ -152,7 +162,7 @@ def parking_site_json(lot: Lot, capacity: int, free: int, now: datetime) -> dict
         "has_realtime_data": True,
         "realtime_capacity": capacity,
         "realtime_free_capacity": free,
-        "realtime_opening_status": "OPEN" if lot.hours.is_open(now, lot.zone) else "CLOSED",
+        "realtime_opening_status": "OPEN" if is_open else "CLOSED",
         "realtime_data_updated_at": fields.utc(now),
     }
 

@@ -281,17 +281,20 @@ def check_open(lot: Lot, starts_at: datetime, ends_at: datetime) -> None:
 
 def out_of_service(lot: Lot, closure: Closure) -> BookingRefused:
     """What a closure answers who asks for the spot, or the lot."""
-    is_spot, refusal = bool(closure.spot_id), SpotClosed if closure.spot_id else LotOutOfService
+    if not closure.spot_id:
+        opens = {"opens_at": closure.ends_at} if closure.ends_at else {}
+        return LotOutOfService(closed_words(lot, closure.ends_at), **opens)
     if closure.ends_at is None:
-        return refusal(
-            _("This spot is out of service until further notice.")
-            if is_spot
-            else _("This lot is out of service until further notice.")
-        )
-    sentence = (
-        _("This spot is out of service until %s.") if is_spot else _("This lot is out of service until %s.")
-    )
-    return refusal(sentence % _local(lot, closure.ends_at), opens_at=closure.ends_at)
+        return SpotClosed(_("This spot is out of service until further notice."))
+    sentence = _("This spot is out of service until %s.") % _local(lot, closure.ends_at)
+    return SpotClosed(sentence, opens_at=closure.ends_at)
+
+
+def closed_words(lot: Lot, ends_at: datetime | None) -> str:
+    """What a page and a refusal say of a lot closed as a whole; None: nobody knows how long."""
+    if ends_at is None:
+        return _("This lot is out of service until further notice.")
+    return _("This lot is out of service until %s.") % _local(lot, ends_at)
 
 
 def _local(lot: Lot, at: datetime) -> str:

@@ -324,8 +324,9 @@ def _choose(
     raise core.out_of_service(lot, closure) if closure else _full(lot, wish)
 
 
-def _named(lot: Lot, wish: Wish) -> Spot:
-    spot = lot.spots.kept().filter(number__iexact=wish.spot_number).first()
+def _named(lot: Lot, wish: Wish, spot: Spot | None = None) -> Spot:
+    """The spot that was asked for by its number, if it will do; `spot` where it was read already."""
+    spot = spot or lot.spots.kept().filter(number__iexact=wish.spot_number).first()
     if spot is None:
         raise BadBooking("spot", _("This lot has no spot %s.") % wish.spot_number[:20], code="unknown_spot")
     if not spot.is_in_service:

@@ -373,3 +373,37 @@ def test_an_operator_closes_their_own_lots_only(olga):
     assert client.get(reverse("admin:lots_lot_close", args=[foreign.pk])).status_code == 404
     url = reverse("admin:lots_lot_close", args=[own.pk])
     assert client.get(f"{url}?spot={foreign.spots.get().pk}").status_code == 404
+
+
+# --- A whole lot: what pages and programs are told ---
+
+
+@pytest.mark.parametrize(
+    ("hours", "said"),
+    [(3, "This lot is out of service until"), (None, "out of service until further notice")],
+)
+def test_a_closed_lot_says_so_and_until_when(lot, client, hours, said):
+    now = timezone.now()
+    ends_at = now + hours * HOUR if hours else None
+    make_lot(3, name="Open")
+    assert services.close(Closing(lot.pk, (), now, ends_at, "tell"), by=None, now=now) == []
+
+    row = client.get(f"/api/v1/lots/{lot.slug}/").json()
+    assert row["is_open"] is False
+    page = client.get(f"/lots/{lot.slug}/").content.decode()
+    assert said in page
+    assert "Closed then" in page
+    assert page.count("plan-spot--free") == 1  # the legend's
+    found = client.get("/").content.decode()
+    assert found.count("out of service until") == 1
+    assert said in client.get(f"/s/{lot.code}/").content.decode()
+
+
+def test_a_lot_closed_later_is_open_now_and_closed_then(lot, client):
+    now = timezone.now()
+    services.close(Closing(lot.pk, (), now + 5 * HOUR, None, "tell"), by=None, now=now)
+    then = {"from": (now + 6 * HOUR).isoformat(), "to": (now + 7 * HOUR).isoformat()}
+
+    assert client.get(f"/api/v1/lots/{lot.slug}/").json()["is_open"] is True
+    assert client.get(f"/api/v1/lots/{lot.slug}/", then).json()["is_open"] is False
+    assert "Closed then" not in client.get(f"/lots/{lot.slug}/").content.decode()

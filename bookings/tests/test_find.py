@@ -97,15 +97,6 @@ def test_what_was_filtered_without_a_reload_is_an_address_to_share(client, three
     assert found(client, q="zoo", sort="price") == ["Zoo"]
 
 
-@pytest.mark.parametrize("sort", ["", "price", "rating"])
-def test_the_list_takes_as_many_queries_for_one_lot_as_for_ten(client, django_assert_max_num_queries, sort):
-    for _number in range(10):
-        make_lot()
-
-    with django_assert_max_num_queries(14 if sort == "price" else 8):
-        client.get("/", {"sort": sort, "lat": "52.5", "lon": "13.3"})
-
-
 def test_nothing_new_costs_no_body(client, lot, bob, now):
     url = reverse("lots:results")
     etag = client.get(url)["ETag"]

@@ -13,7 +13,6 @@ from lots.models import Lot
 from lots.rates import Tariff
 from lots.services import publish_tariff
 
-MOST_QUERIES = 8
 LOCAL = "%Y-%m-%dT%H:%M"
 
 pytestmark = pytest.mark.django_db
@@ -118,16 +117,6 @@ def test_places_lead_from_country_over_region_to_the_towns_lots(client, lot):
     )
 
 
-@pytest.mark.parametrize("count", [1, 3])
-def test_search_needs_few_queries(client, alice, django_assert_max_num_queries, count):
-    for _number in range(count):
-        make_lot(3)
-    client.force_login(alice)
-
-    with django_assert_max_num_queries(MOST_QUERIES):
-        client.get("/")
-
-
 @pytest.mark.promise("S0-11")
 @pytest.mark.promise("S4-47")
 def test_results_are_sent_again_only_when_something_changed(client, lot, bob):
@@ -215,15 +204,6 @@ def test_lot_that_is_not_listed_is_not_found(client, lot):
     for name in ("lots:detail", "lots:live", "lots:quote"):
         assert client.get(reverse(name, args=[lot.slug])).status_code == 404
     assert book(client, lot).status_code == 404
-
-
-def test_lot_page_needs_few_queries(client, alice, lot, django_assert_max_num_queries):
-    client.force_login(alice)
-
-    with django_assert_max_num_queries(
-        MOST_QUERIES + 4
-    ):  # the tariff, in words; the reviews, and whether one may be written
-        client.get(reverse("lots:detail", args=[lot.slug]))
 
 
 @pytest.mark.promise("S1-18")

@@ -90,7 +90,7 @@ def test_more_history_costs_no_more_queries(alice_client, alice, paid_stay, djan
         begin = now - (20 - number) * HOUR
         services.release(park(paid_stay.lot, alice, now=begin), by=alice, now=begin + HOUR / 4)
 
-    with django_assert_max_num_queries(30):
+    with django_assert_max_num_queries(8):
         alice_client.get(PAGE)
 
 
