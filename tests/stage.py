@@ -72,7 +72,7 @@ def everybody(settings: Any) -> list[Visitor]:
     lot.spots.filter(number="2").update(features="|ev|", connector="CHADEMO", power_kw=50)
     full = make_lot(1, name="Full", now=now - timedelta(days=9))
     park(full, None, now=now)
-    return [Visitor(Client(), ANYONE), _guest(lot), _driver(lot, full, now)]
+    return [Visitor(Client(), [*ANYONE, f"/s/{lot.code}/"]), _guest(lot), _driver(lot, full, now)]
 
 
 def _guest(lot: Any) -> Visitor:
@@ -106,7 +106,7 @@ def _driver(lot: Any, full: Any, now: Any) -> Visitor:
     pages += [f"/bookings/{over.reference}/{name}" for name in ("", "receipt/")]
     pages += [f"/payments/{payment.pk}/", f"/payments/{payment.pk}/demo/", f"/exports/{export.pk}/"]
     pages += [f"/bookings/waitlist/{waiting.reference}/", f"/accounts/vehicles/{vehicle.pk}/"]
-    pages += [f"/unsubscribe/{unsubscribe.token(alice)}/", f"/s/{lot.code}/"]
+    pages += [f"/unsubscribe/{unsubscribe.token(alice)}/"]
     return Visitor(client, SIGNED_IN + pages)
 
 
