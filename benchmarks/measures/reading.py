@@ -152,10 +152,12 @@ def polling(
         answers.append(background.found)
     errors = sum(one.errors for one in [*alone, *beside_pages, *answers])
     statuses = {str(status): count for one in answers for status, count in one.statuses.items()}
+    # Fewer than open_pages / POLL_EVERY: the machine could not answer more, and the ratio flatters.
+    polls = median(one.rate for one in answers)
     return [
         Measure(
             "polling",
-            f"Booking beside {open_pages:,} open pages",
+            f"Booking beside {open_pages:,} open pages, {polls:.0f} answers a second",
             median(one.rate for one in beside_pages),
             "a second",
             median(one.rate for one in alone),
@@ -164,7 +166,7 @@ def polling(
             errors=errors,
             queries=_statements(paths[-1], etag=etags[paths[-1]]),
             most_queries=MOST,
-            more={"polls": statuses, "polls_a_second": median(one.rate for one in answers)},
+            more={"polls": statuses, "polls_a_second": polls},
         )
     ]
 
@@ -186,7 +188,7 @@ class _Background(threading.Thread):
         self.found = load.run(
             self.port,
             lambda number: self.requests[number % len(self.requests)],
-            clients=8,
+            clients=100,  # so many that slow answers do not slow the asking
             seconds=self.seconds,
             warm_up=0,
             rate=self.rate,
