@@ -205,9 +205,10 @@ def test_nobody_sees_them_without_signing_in(db: None, path: str) -> None:
     assert (answer.status_code, answer["WWW-Authenticate"]) == (401, "Bearer")
 
 
-@pytest.mark.parametrize("path", ["vehicles/", "users/"])
+# Looking at other people is written down, in one row for the page.
+@pytest.mark.parametrize(("path", "most"), [("vehicles/", 1), ("users/", 2)])
 @pytest.mark.parametrize("count", [1, 3])
-def test_lists_take_one_query_however_long(olga: User, path: str, count: int) -> None:
+def test_lists_take_the_same_queries_however_long(olga: User, path: str, most: int, count: int) -> None:
     for number in range(count):
         User.objects.create_user(f"more{number}@example.com")
         Vehicle.objects.create(driver=olga, plate=str(number), plate_normalised=str(number))
@@ -216,4 +217,4 @@ def test_lists_take_one_query_however_long(olga: User, path: str, count: int) ->
     with CaptureQueriesContext(connection) as queries:
         client.get(API + path)
 
-    assert len(queries) == 1
+    assert len(queries) == most

@@ -106,7 +106,7 @@ def test_the_list_asks_the_same_however_long(
     for _ in range(rows):
         park(open_lot, make_user(), now=timezone.now())
 
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         office.get(LIST)
 
 

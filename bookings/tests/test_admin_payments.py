@@ -310,7 +310,7 @@ def test_the_lists_ask_the_same_however_long(
         services.refund(make_paid(open_lot, hour, olga), reason="Broken", by=olga, now=timezone.now())
     client = verify(Client(), olga)
 
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(7):
         answer = client.get(url)
 
     assert len(answer.context["cl"].result_list) == (2 * rows if url == LEDGER else rows)
