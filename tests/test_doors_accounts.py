@@ -57,7 +57,9 @@ def visible(answer: Any, email: str) -> tuple[Any, ...]:
     """All of an answer that does not differ by chance: tokens, ids and the address itself."""
     text = answer.content.decode().replace(email, "ADDRESS")
     text = re.sub(r'(csrfmiddlewaretoken" value=|session_token": ?|data-now=)"[^"]*"', r"\1", text)
-    headers = {k: v for k, v in answer.headers.items() if k not in ("X-Request-ID", "Content-Length", "Expires")}
+    headers = {
+        k: v for k, v in answer.headers.items() if k not in ("X-Request-ID", "Content-Length", "Expires")
+    }
     cookies = sorted((name, morsel["max-age"], morsel["path"]) for name, morsel in answer.cookies.items())
     return answer.status_code, text, headers, cookies
 

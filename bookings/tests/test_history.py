@@ -180,7 +180,10 @@ def test_nobody_writes_in_the_record(lot: Lot, olga: User):
 def _form(office: Client, url: str) -> dict[str, Any]:
     form = office.get(url).context["adminform"].form
     values = {name: form[name].value() for name in form.fields}
-    inlines = {"vehicles-TOTAL_FORMS": 0, "vehicles-INITIAL_FORMS": 0}
+    formsets = office.get(url).context["inline_admin_formsets"]
+    inlines = {
+        f"{shown.formset.prefix}-{name}_FORMS": 0 for shown in formsets for name in ("TOTAL", "INITIAL")
+    }
     return {name: value for name, value in values.items() if value not in (None, False)} | inlines
 
 

@@ -336,7 +336,8 @@ def test_viewers_and_cashiers_read_and_change_nothing_in_the_back_office(
 
 
 def test_the_record_of_changes_tells_of_own_lots_alone(own: Lot, foreign: Lot, office: Client, olga: User):
-    set_operators(lot=own, users=[make_staff("newcomer")], by=olga, now=timezone.now())
+    users = [*own.operators.all(), make_staff("newcomer")]
+    set_operators(lot=own, users=users, by=olga, now=timezone.now())
 
     def shown(client: Client) -> set[str]:
         rows = client.get(reverse("admin:accounts_change_changelist")).context["cl"].result_list
