@@ -1,10 +1,15 @@
-"""Redis as a broker that may go away in the middle of a task."""
+"""The brokers: Redis, which may go away in the middle of a task, and files where there is no Redis."""
 
 from __future__ import annotations
 
+import time
+import uuid
+from pathlib import Path
 from typing import Any
 
+from kombu.transport import filesystem as kombu_files
 from kombu.transport import redis as kombu_redis
+from kombu.utils.json import dumps
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 
@@ -22,5 +27,20 @@ class Channel(kombu_redis.Channel):
         return super()._connparams(*args, **kwargs)
 
 
+class FileChannel(kombu_files.Channel):
+    """A message is whole before a worker can see it.
+
+    kombu 5.7 opens the file under its final name and then writes it; a worker that looks in between reads
+    nothing, and ends for good.
+    """
+
+    def _put(self, queue: str, message: Any, **_more: Any) -> None:  # type: ignore[override]
+        folder, name = Path(self.data_folder_out), uuid.uuid4().hex
+        begun = folder / f".{name}.part"
+        begun.write_text(dumps(message))
+        begun.rename(folder / f"{round(time.monotonic() * 1000)}_{name}.{queue}.msg")
+
+
 def install() -> None:
     kombu_redis.Transport.Channel = Channel
+    kombu_files.Transport.Channel = FileChannel

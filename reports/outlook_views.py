@@ -42,7 +42,7 @@ def drawn(lot: Lot, found: Outlook) -> Chart:
     """Likely free spots by quarter hour, in the lot's own time."""
     points = [
         Point(
-            date_format(free.at.astimezone(lot.zone), "TIME_FORMAT"),
+            date_format(free.at.astimezone(lot.zone), "H:i"),
             free.spots,
             f"{free.spots} ± {free.spread}" if free.spread else str(free.spots),
         )

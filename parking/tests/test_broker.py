@@ -1,27 +1,28 @@
-"""A worker that loses its broker is told so by an error it survives."""
+"""The queue of files: what make run uses where there is no Redis."""
 
-from __future__ import annotations
-
-from types import SimpleNamespace
+from pathlib import Path
 
 import pytest
-from kombu.transport import redis as kombu_redis
-from redis.exceptions import ConnectionError as RedisConnectionError
+from kombu import Connection
 
 from parking import broker
-from parking.celery import app
 
 
-def test_our_channel_is_the_one_that_is_used():
-    with app.connection("redis://127.0.0.1:1/0") as link:
-        assert link.transport.Channel is broker.Channel
+def test_a_message_is_whole_before_it_can_be_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broker.install()
+    seen = []
 
+    def dumps(payload: object) -> str:
+        seen.append(list(tmp_path.glob("*.msg")))
+        return plain(payload)
 
-@pytest.mark.parametrize("gone", [None, SimpleNamespace(client=None)])
-def test_a_connection_that_is_gone_is_a_connection_error(gone: object):
-    channel = broker.Channel.__new__(broker.Channel)
-    channel.connection = gone
-
-    with pytest.raises(RedisConnectionError):
-        channel._connparams()
-    assert RedisConnectionError in kombu_redis.Transport.connection_errors
+    plain = broker.dumps
+    monkeypatch.setattr(broker, "dumps", dumps)
+    folders = {name: str(tmp_path) for name in ("data_folder_in", "data_folder_out")}
+    options = {**folders, "control_folder": str(tmp_path / "control")}
+    with Connection("filesystem://", transport_options=options) as connection:
+        queue = connection.SimpleQueue("errands")
+        queue.put({"do": "whatever is due"})
+        assert seen == [[]]
+        assert queue.get(timeout=1).payload == {"do": "whatever is due"}
+        queue.close()
