@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.db import connection, connections
 from django.test import Client
+from django.utils import translation
 
 from accounts.models import User
 from bookings import archive_guards
@@ -63,6 +64,13 @@ def _is_proven_by_one(item: pytest.Item) -> bool:
     fixtures = getattr(item, "fixturenames", ())
     asks = item.get_closest_marker("django_db") or {"db", "transactional_db", "live_server"} & set(fixtures)
     return not asks and item.path.relative_to(item.config.rootpath).parts[0] in APPS
+
+
+@pytest.fixture(autouse=True)
+def in_english() -> Iterator[None]:
+    """Whatever language the last test's page or mail was in."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture(scope="session")

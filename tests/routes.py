@@ -74,6 +74,8 @@ ROUTES: dict[str, tuple[str, tuple[str, ...]]] = {
     "accounts/vehicles/<int:pk>/": ("vehicle", BOTH),
     "accounts/vehicles/<int:pk>/remove/": ("vehicle", WRITE),
     "accounts/sessions/<int:pk>/end/": ("session", WRITE),
+    "admin/accounts/notice/<path:object_id>/preview/": ("notice", READ),
+    "admin/accounts/notice/<int:pk>/frame/": ("notice", READ),
     "outbox/<int:pk>/": ("notice", READ),
     "outbox/<int:pk>/html/": ("notice", READ),
     "api/v1/lots/SLUG/": ("slug", ("PATCH", "DELETE")),

@@ -383,7 +383,8 @@ def test_the_guard_is_there_after_all_migrations(transactional_db):
         if connection.vendor == "sqlite":
             cursor.execute(
                 "SELECT name FROM sqlite_master"
-                " WHERE type = 'trigger' AND tbl_name = 'bookings_booking' ORDER BY name"
+                " WHERE type = 'trigger' AND tbl_name = 'bookings_booking' AND name LIKE %s ORDER BY name",
+                [f"{guards.NAME}%"],
             )
         else:
             cursor.execute("SELECT conname FROM pg_constraint WHERE conname = %s", [guards.NAME])
