@@ -355,11 +355,12 @@ class NoticeAdmin(ModelAdmin):
 
     def _seen(self, request: HttpRequest, object_id: str) -> Notice:
         """In the language asked for, else its reader's."""
-        notice = self.get_object(request, object_id)
-        if notice is None:
-            raise Http404
-        if not self.has_view_permission(request, notice):
+        # First: who may see none of them is not told which there are.
+        if not self.has_view_permission(request):
             raise PermissionDenied
+        notice = self.get_object(request, object_id)
+        if notice is None or not self.has_view_permission(request, notice):
+            raise Http404
         asked = request.GET.get("language", "")
         known = dict(settings.LANGUAGES)
         notice.language = asked if asked in known else notice.language or settings.LANGUAGE_CODE

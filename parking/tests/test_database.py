@@ -54,6 +54,8 @@ def test_the_lists_people_open_are_read_from_an_index(wanted: Any, index: str, a
 @pytest.mark.django_db(transaction=True)
 def test_connections_come_from_a_pool_and_go_back_to_it(alice: User):
     most = settings.DATABASES["default"]["OPTIONS"]["pool"]["max_size"]
+    connection.close()
+    connection.close_pool()  # with however many connections the tests before left in it
     served = set()
     for _time in range(most + 5):
         with connection.cursor() as cursor:

@@ -19,6 +19,7 @@ def shell(answer):
     return json.loads(re.search(r"const SHELL = (.+);", answer.content.decode())[1])
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize("language", ["en", "fa"])
 def test_the_worker_keeps_files_that_exist_and_is_another_one_in_each_language(client, language):
     ours = shell(client.get("/worker.js", headers={"accept-language": language}))
