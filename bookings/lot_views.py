@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
@@ -30,7 +31,7 @@ from bookings.models import Booking
 from bookings.promises import Wish
 from bookings.services import core
 from lots import clock, hours, rates
-from lots.models import Lot
+from lots.models import Lot, Spot
 from lots.services import tariff_at
 from lots.tariff_words import sentences
 
@@ -257,7 +258,7 @@ def _page(request: Request, lot: Lot, form: BookForm, now: datetime) -> dict[str
     }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Seen:
     """What the plan tells, not drawn yet: enough to say whether an open page shows it already."""
 
@@ -274,6 +275,10 @@ class _Seen:
     soonest: list[availability.Opening]
     instead: list[availability.Alternative]
     etag: str
+
+    @cached_property
+    def statuses(self) -> list[tuple[Spot, str]]:
+        return availability.as_spots(self.rows)
 
 
 def _seen(request: Request, lot: Lot, form: BookForm, now: datetime) -> _Seen:
@@ -333,7 +338,7 @@ def _any_offers(free: list[tuple[Any, ...]], features: tuple[str, ...]) -> bool:
 
 
 def _plan(seen: _Seen) -> dict[str, Any]:
-    statuses = availability.as_spots(seen.rows)
+    statuses = seen.statuses
     free = [spot for spot, status in statuses if status == "free"]
     opens_at = (
         None if seen.is_open or seen.closed else seen.lot.hours.next_opening(seen.starts_at, seen.lot.zone)
@@ -369,7 +374,7 @@ def _quote(
 ) -> dict[str, Any]:
     """What the form's wish would cost, or why it cannot be had at any price."""
     wish = _wish(request, lot, form, now)
-    looked = quotes.Looked(seen.starts_at, seen.ends_at, availability.as_spots(seen.rows)) if seen else None
+    looked = quotes.Looked(seen.starts_at, seen.ends_at, seen.statuses) if seen else None
     try:
         return {"quote": quotes.quote(lot, wish, now=now, looked=looked) if wish else None}
     except (BookingRefused, BadBooking) as why:
